@@ -1,0 +1,83 @@
+//! Faults in the words every room shares: nemeses inject them, checkers read them in the plan.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{NodeId, Partition};
+
+/// What a fault may do to the cluster. The guarantees are stated over these classes (the fault envelope
+/// of a plan), never over a nemesis's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultClass {
+    /// A broker process dies by SIGKILL; what it wrote to the page cache stays.
+    Kill,
+    /// A broker process is stopped (SIGSTOP) and later continued.
+    Pause,
+    /// A leader is cut off from all other brokers and the controller, and keeps its clients.
+    IsolateLeader,
+    /// The followers lose the leader; everyone keeps the controller.
+    IsolateFollowers,
+}
+
+impl FaultClass {
+    /// Whether the fault can move leadership to another broker.
+    #[must_use]
+    pub const fn moves_leadership(self) -> bool {
+        match self {
+            Self::Kill | Self::Pause | Self::IsolateLeader => true,
+            Self::IsolateFollowers => false,
+        }
+    }
+}
+
+impl fmt::Display for FaultClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kill => "kill",
+            Self::Pause => "pause",
+            Self::IsolateLeader => "isolate-leader",
+            Self::IsolateFollowers => "isolate-followers",
+        })
+    }
+}
+
+/// Whom a fault hits; resolved against the cluster at the moment of injection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultTarget {
+    /// The broker that leads this partition then.
+    LeaderOf(Partition),
+    /// This broker.
+    Node(NodeId),
+}
+
+/// What becomes of bytes in flight when a link is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Manner {
+    /// They are held back and delivered after healing, as TCP does.
+    Held,
+    /// The connections are reset (RST).
+    Reset,
+}
+
+/// One fault of the plan's schedule, every value drawn from the seed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedFault {
+    /// Number within the plan, from 1.
+    pub id: u32,
+    /// The nemesis that injects it, by its catalog name.
+    pub nemesis: String,
+    /// What it may do.
+    pub class: FaultClass,
+    /// When to inject it, in milliseconds after the load began.
+    pub at_ms: u64,
+    /// How long it lasts, in milliseconds.
+    pub duration_ms: u64,
+    /// Whom it hits.
+    pub target: FaultTarget,
+    /// How links are cut (ignored by faults that cut none).
+    pub manner: Manner,
+}

@@ -1,0 +1,20 @@
+//! What happened: the durable, ordered record of one run, and the vocabulary it is written in.
+//!
+//! Every other room speaks in these words (records, tags, operations, outcomes, faults, plans), and no
+//! other room is needed to read a stored run back.
+
+pub mod clock;
+pub mod event;
+pub mod fault;
+pub mod ids;
+pub mod outcome;
+pub mod plan;
+pub mod record;
+pub mod view;
+
+pub use event::{Contents, Event, Note};
+pub use fault::{FaultClass, FaultTarget, Manner, PlannedFault};
+pub use ids::{FENCE_PRODUCER, Nanos, NodeId, Offset, Partition, RunHash, Tag};
+pub use outcome::{ErrorCode, Outcome, Told};
+pub use plan::{Cell, Load, Plan, Profile, Scope, TargetKind};
+pub use view::{Damage, Delivery, History, Send, Session};

@@ -1,0 +1,102 @@
+//! What a node and the process that started it say to each other.
+//!
+//! A node reads one [`NodeSpec`] as a line of JSON from stdin, and exits when stdin ends. It writes
+//! [`NodeEvent`]s as lines of JSON to stdout, and its log, for people, to stderr.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// What a node process is to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "role", deny_unknown_fields)]
+pub enum NodeSpec {
+    /// The controller, which keeps the cluster's metadata.
+    Controller(ControllerSpec),
+    /// A broker.
+    Broker(BrokerSpec),
+}
+
+/// How to start the controller.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ControllerSpec {
+    /// Process id of the starter: the node exits if its parent is another.
+    pub parent: u32,
+    /// Where its metadata log lies.
+    pub data: PathBuf,
+    /// Where to listen for brokers.
+    pub listen: SocketAddr,
+    /// Broker settings by Kafka name (those that concern the controller).
+    pub settings: BTreeMap<String, String>,
+    /// A planted flaw, by catalog name.
+    pub flaw: Option<String>,
+}
+
+/// How to start a broker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrokerSpec {
+    /// Process id of the starter: the node exits if its parent is another.
+    pub parent: u32,
+    /// Kafka broker id.
+    pub node_id: i32,
+    /// Where its partitions lie.
+    pub data: PathBuf,
+    /// Where to listen; port 0 takes any.
+    pub listen: SocketAddr,
+    /// The address clients are told; `None` is the one it listens on.
+    pub advertised: Option<SocketAddr>,
+    /// Addresses under which it reaches other brokers, where they differ from the registered ones.
+    pub peers: BTreeMap<i32, SocketAddr>,
+    /// The address under which it reaches the controller.
+    pub controller: SocketAddr,
+    /// Broker settings by Kafka name.
+    pub settings: BTreeMap<String, String>,
+    /// A planted flaw, by catalog name.
+    pub flaw: Option<String>,
+}
+
+/// What a node tells its starter. Times are raw `CLOCK_MONOTONIC` nanoseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "event")]
+pub enum NodeEvent {
+    /// It listens, and (a broker) may be registering still.
+    Listening {
+        /// On this port.
+        port: u16,
+    },
+    /// A broker is registered and unfenced for the first time.
+    Ready,
+    /// Controller: a broker was fenced or unfenced.
+    Fenced {
+        /// When.
+        at: u64,
+        /// Which broker.
+        node: i32,
+        /// Its new state.
+        fenced: bool,
+    },
+    /// Controller: a partition changed.
+    PartitionState {
+        /// When.
+        at: u64,
+        /// Its topic.
+        topic: String,
+        /// Its number.
+        partition: i32,
+        /// Who leads; -1 is nobody.
+        leader: i32,
+        /// Leader epoch.
+        epoch: i32,
+        /// In-sync replicas.
+        isr: Vec<i32>,
+        /// All replicas.
+        replicas: Vec<i32>,
+    },
+    /// The node cannot go on and is about to exit.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+}
