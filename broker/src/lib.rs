@@ -1,1 +1,5 @@
-//! placeholder
+//! The reference broker: a small broker built for judgement, faithful to Kafka's documented semantics,
+//! with faults and planted flaws as first-class citizens. `core` decides, `server` acts.
+
+pub mod core;
+pub mod flaws;

@@ -1,1 +1,19 @@
-//! placeholder
+//! The judgement, pure: a history in, findings and a verdict out. No I/O, no clock, no randomness.
+
+mod catalog;
+mod context;
+mod evidence;
+mod figures;
+pub mod guarantees;
+pub mod judgement;
+mod spec;
+#[cfg(test)]
+mod testing;
+mod verdict;
+
+pub use catalog::CATALOG;
+pub use judgement::{
+    Counts, Expectation, FaultEvidence, Figures, Finding, Judged, Judgement, VERDICT_VERSION, Witness, Word,
+};
+pub use spec::{Basis, Kind, Spec};
+pub use verdict::{Ending, judge};

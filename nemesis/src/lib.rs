@@ -2,6 +2,14 @@
 //!
 //! A nemesis speaks to a [`Cluster`], which a target implements; it knows nothing of processes or sockets.
 
+pub mod catalog;
 pub mod cluster;
+pub mod schedule;
+mod spec;
+#[cfg(test)]
+mod testing;
 
+pub use catalog::CATALOG;
 pub use cluster::{Cluster, End, FaultError, Link, Touched};
+pub use schedule::{ScheduleError, Timings, schedule};
+pub use spec::{Injected, Nemesis, Spec, find};

@@ -1,1 +1,26 @@
-//! placeholder
+//! What people read: the directory of a run, and its verdict as tables. No network, no async; nothing is
+//! decided here.
+
+mod files;
+mod format;
+mod human;
+mod lines;
+mod listing;
+mod markdown;
+mod matrix;
+mod rundir;
+mod runs;
+mod table;
+#[cfg(test)]
+mod testing;
+mod words;
+
+pub use files::ResultsError;
+pub use format::Format;
+pub use human::render_human;
+pub use listing::render_runs;
+pub use markdown::render_markdown;
+pub use matrix::{MatrixRow, render_matrix};
+pub use rundir::RunDir;
+pub use runs::{Planned, RunState, RunSummary, list_runs};
+pub use words::word;

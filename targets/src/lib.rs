@@ -1,1 +1,7 @@
-//! placeholder
+//! What touches the outside: real clients, the applications under test, child processes, the link proxy and
+//! the reference cluster.
+
+pub mod actors;
+pub mod kafka;
+pub mod process;
+pub mod proxy;

@@ -1,4 +1,8 @@
 //! What travels between a node and those who talk to it: Kafka frames, and the lines a node exchanges
 //! with the process that started it. A leaf for `broker` and `targets` only.
 
+pub mod batch;
+pub mod frame;
+mod guard;
 pub mod node;
+pub mod schema;

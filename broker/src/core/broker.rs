@@ -1,0 +1,367 @@
+//! A broker: its replicas, its registration, its waiting requests, and what it fetches from others.
+
+mod metadata;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::fetcher::{Fetchers, Manner};
+use super::image::ClusterImage;
+use super::io::{
+    BrokerConfig, FetchRequest, FetchResult, FetchedPartition, Input, Output, ProduceRequest, ProduceResult,
+    RecoveredLog, ReplicaIdentity,
+};
+use super::log::Log;
+use super::purgatory::{Fetches, Produces};
+use super::refusal::Refusal;
+use super::replica::{Context, EpochEnd, Offsets, Released, Replica, Role};
+use super::types::{PartitionKey, RequestId};
+
+/// The state machine of one broker process.
+pub struct Broker {
+    config: BrokerConfig,
+    lag_ms: u64,
+    heartbeat_ms: u64,
+    /// The epoch this incarnation is registered under.
+    epoch: Option<i64>,
+    controller_up: bool,
+    heard_by_controller_ms: Option<u64>,
+    image: Arc<ClusterImage>,
+    replicas: BTreeMap<PartitionKey, Replica>,
+    produces: Produces,
+    fetches: Fetches,
+    fetchers: Fetchers,
+    /// Partitions in which something happened that a waiting fetch may want to know.
+    touched: BTreeSet<PartitionKey>,
+    /// Number of the last AlterPartition sent. It only grows: the controller heeds no older one.
+    last_request: u64,
+    /// Batches given to this broker as a leader; planted flaws count by it.
+    batches: u64,
+}
+
+impl Broker {
+    /// A broker that has just started on these logs. It serves nothing before it is registered.
+    #[must_use]
+    pub fn new(config: BrokerConfig, recovered: Vec<RecoveredLog>) -> Self {
+        let settings = &config.settings;
+        let small = |name| u32::try_from(settings.number(name)).unwrap_or(u32::MAX);
+        let fetchers = Fetchers::new(Manner {
+            wait_ms: settings.number("replica.fetch.wait.max.ms"),
+            min_bytes: small("replica.fetch.min.bytes"),
+            max_bytes: small("replica.fetch.response.max.bytes"),
+            partition_bytes: small("replica.fetch.max.bytes"),
+            backoff_ms: settings.number("replica.fetch.backoff.ms"),
+            timeout_ms: settings.number("replica.socket.timeout.ms"),
+        });
+        let replica = |found: RecoveredLog| {
+            (found.key, Replica::new(found.key, Log::recovered(found.batches), found.high_watermark))
+        };
+        Self {
+            lag_ms: settings.number("replica.lag.time.max.ms"),
+            heartbeat_ms: settings.number("broker.heartbeat.interval.ms"),
+            epoch: None,
+            controller_up: false,
+            heard_by_controller_ms: None,
+            image: Arc::default(),
+            replicas: recovered.into_iter().map(replica).collect(),
+            produces: Produces::default(),
+            fetches: Fetches::default(),
+            fetchers,
+            touched: BTreeSet::new(),
+            last_request: 0,
+            batches: 0,
+            config,
+        }
+    }
+
+    /// The metadata as this broker knows it.
+    #[must_use]
+    pub fn image(&self) -> &Arc<ClusterImage> {
+        &self.image
+    }
+
+    /// What it was configured with.
+    #[must_use]
+    pub const fn config(&self) -> &BrokerConfig {
+        &self.config
+    }
+
+    /// Every high watermark, for the checkpoint.
+    pub fn high_watermarks(&self) -> impl Iterator<Item = (PartitionKey, i64)> {
+        self.replicas.values().map(|replica| (replica.key, replica.high_watermark))
+    }
+
+    /// A led partition's offsets. A `current_leader_epoch` of -1 is not checked.
+    ///
+    /// # Errors
+    /// As Kafka's ListOffsets: unknown partition, not the leader, an older or newer leader epoch.
+    pub fn offsets(&self, key: PartitionKey, current_leader_epoch: i32) -> Result<Offsets, Refusal> {
+        self.replica(key)?.offsets(current_leader_epoch)
+    }
+
+    /// Where an epoch ends in a led partition (OffsetsForLeaderEpoch, KIP-101 and KIP-279).
+    ///
+    /// # Errors
+    /// As [`Broker::offsets`].
+    pub fn end_offset_for_epoch(
+        &self,
+        key: PartitionKey,
+        current_leader_epoch: i32,
+        epoch: i32,
+    ) -> Result<EpochEnd, Refusal> {
+        let replica = self.replica(key)?;
+        replica.led(current_leader_epoch)?;
+        Ok(replica.end_of_epoch(epoch))
+    }
+
+    /// Takes one event and says what is to be done, in order. `now_ms` is monotonic.
+    pub fn step(&mut self, now_ms: u64, input: Input, out: &mut Vec<Output>) {
+        match input {
+            Input::Tick => self.tick(now_ms, out),
+            Input::ControllerUp => {
+                self.controller_up = true;
+                self.contact_controller(now_ms, out);
+            }
+            Input::ControllerDown => self.controller_up = false,
+            Input::FromController(message) => self.hear_controller(now_ms, message, out),
+            Input::Produce(request) => self.produce(now_ms, request, out),
+            Input::Fetch { id, request } => self.fetch(now_ms, id, request, out),
+            Input::FetchAbandoned(id) => {
+                self.fetches.take(id);
+            }
+            Input::FetchResponse { from, correlation, partitions } => {
+                self.receive(now_ms, from, correlation, partitions, out);
+            }
+        }
+        self.wake_fetches(now_ms, out);
+        self.send_fetches(now_ms, out);
+    }
+
+    fn replica(&self, key: PartitionKey) -> Result<&Replica, Refusal> {
+        self.replicas.get(&key).filter(|_| self.image.version > 0).ok_or_else(|| self.absent(key))
+    }
+
+    /// Why a partition is not here.
+    fn absent(&self, key: PartitionKey) -> Refusal {
+        match (self.image.topic(key.topic), self.image.partition(key)) {
+            (_, Some(_)) => Refusal::NotLeaderOrFollower,
+            (Some(_), None) => Refusal::UnknownTopicOrPartition,
+            (None, None) => Refusal::UnknownTopicId,
+        }
+    }
+
+    fn context<'a>(&self, now_ms: u64, cluster: &'a ClusterImage) -> Context<'a> {
+        Context { now_ms, me: self.config.node, lag_ms: self.lag_ms, cluster, flaw: self.config.flaw }
+    }
+
+    fn tick(&mut self, now_ms: u64, out: &mut Vec<Output>) {
+        self.produces.expire(now_ms, out);
+        while let Some(id) = self.fetches.expired(now_ms) {
+            if let Some(request) = self.fetches.take(id) {
+                let (partitions, _) = self.evaluate(now_ms, &request);
+                out.push(Output::FetchReply { id, partitions });
+            }
+        }
+        let due = self.heard_by_controller_ms.is_none_or(|at| now_ms >= at + self.heartbeat_ms);
+        if due && self.controller_up {
+            self.contact_controller(now_ms, out);
+        }
+        let keys: Vec<_> = self.replicas.keys().copied().collect();
+        for key in keys {
+            self.tend(now_ms, key, out);
+        }
+    }
+
+    fn advance(&mut self, now_ms: u64, key: PartitionKey, out: &mut Vec<Output>) {
+        let cluster = Arc::clone(&self.image);
+        let ctx = self.context(now_ms, &cluster);
+        let Some(replica) = self.replicas.get_mut(&key) else { return };
+        let before = replica.high_watermark;
+        let released = replica.advance(ctx);
+        if replica.high_watermark > before {
+            self.touched.insert(key);
+        }
+        release(&mut self.produces, released, out);
+    }
+
+    fn produce(&mut self, now_ms: u64, request: ProduceRequest, out: &mut Vec<Output>) {
+        let ProduceRequest { id, acks, timeout_ms, partitions } = request;
+        let cluster = Arc::clone(&self.image);
+        let ctx = self.context(now_ms, &cluster);
+        let mut results = Vec::with_capacity(partitions.len());
+        let mut waiters = Vec::new();
+        for (index, partition) in partitions.iter().enumerate() {
+            let key = partition.key;
+            let absent = self.absent_if_missing(key);
+            let mut log_start = -1;
+            let produced = match (absent, self.replicas.get_mut(&key)) {
+                (None, Some(replica)) if (-1..=1).contains(&acks) => {
+                    log_start = replica.log.start();
+                    replica.produce(ctx, acks, &partition.batch, &mut self.batches, out)
+                }
+                (None, _) => Err(Refusal::InvalidRequiredAcks),
+                (Some(refusal), _) => Err(refusal),
+            };
+            if let Ok(produced) = &produced {
+                self.touched.insert(key);
+                waiters.extend(produced.required.map(|required| (key, (required, id, index))));
+            }
+            results.push(ProduceResult { key, result: produced.map(|produced| produced.base), log_start });
+        }
+        if waiters.is_empty() {
+            out.push(Output::ProduceReply { id, partitions: results });
+        } else {
+            let open = waiters.iter().map(|(_, (_, _, index))| *index).collect();
+            self.produces.park(id, now_ms + timeout_ms, results, open);
+        }
+        for (key, waiter) in waiters {
+            if let Some(replica) = self.replicas.get_mut(&key) {
+                replica.wait(waiter);
+            }
+        }
+        for partition in &partitions {
+            self.advance(now_ms, partition.key, out);
+        }
+    }
+
+    fn absent_if_missing(&self, key: PartitionKey) -> Option<Refusal> {
+        self.replica(key).err()
+    }
+
+    fn fetch(&mut self, now_ms: u64, id: RequestId, request: FetchRequest, out: &mut Vec<Output>) {
+        let (results, ready) = self.evaluate(now_ms, &request);
+        if let Some(identity) = request.replica {
+            self.note_fetches(now_ms, identity, &request, &results, out);
+        }
+        if ready || request.max_wait_ms == 0 {
+            out.push(Output::FetchReply { id, partitions: results });
+        } else {
+            self.fetches.park(id, now_ms + request.max_wait_ms, request);
+        }
+    }
+
+    /// A replica's fetch says how far it has come, if our logs agree up to there.
+    fn note_fetches(
+        &mut self,
+        now_ms: u64,
+        identity: ReplicaIdentity,
+        request: &FetchRequest,
+        results: &[FetchResult],
+        out: &mut Vec<Output>,
+    ) {
+        let cluster = Arc::clone(&self.image);
+        for (fetch, result) in request.partitions.iter().zip(results) {
+            if result.error.is_some() || result.diverging.is_some() {
+                continue;
+            }
+            let Some(replica) = self.replicas.get_mut(&fetch.key) else { continue };
+            let end = replica.log.end();
+            let Role::Leader(leader) = &mut replica.role else { continue };
+            if !leader.note_fetch(identity.node, identity.broker_epoch, fetch.fetch_offset, end, now_ms) {
+                continue;
+            }
+            if let Some(isr) = leader.expanded(identity.node, replica.high_watermark, &cluster) {
+                let isr = leader.members(self.config.node, self.epoch.unwrap_or(-1), &isr);
+                self.propose(now_ms, fetch.key, isr, out);
+            }
+            self.advance(now_ms, fetch.key, out);
+        }
+    }
+
+    /// What a fetch would be answered now, and whether that is worth answering.
+    fn evaluate(&self, now_ms: u64, request: &FetchRequest) -> (Vec<FetchResult>, bool) {
+        let ctx = self.context(now_ms, &self.image);
+        let mut bytes = 0;
+        let mut notable = false;
+        let mut results = Vec::with_capacity(request.partitions.len());
+        for fetch in &request.partitions {
+            let budget = u64::from(request.max_bytes).saturating_sub(bytes);
+            let result = match self.replica(fetch.key) {
+                Ok(replica) => replica.read(ctx, request.replica, fetch, budget, bytes == 0),
+                Err(refusal) => FetchResult {
+                    key: fetch.key,
+                    error: Some(refusal),
+                    high_watermark: -1,
+                    log_start: -1,
+                    diverging: None,
+                    read: None,
+                },
+            };
+            bytes += result.read.map_or(0, |read| read.bytes);
+            notable |= result.error.is_some() || result.diverging.is_some();
+            results.push(result);
+        }
+        (results, notable || bytes >= u64::from(request.min_bytes))
+    }
+
+    fn wake_fetches(&mut self, now_ms: u64, out: &mut Vec<Output>) {
+        while let Some(key) = self.touched.pop_first() {
+            for id in self.fetches.watching(key) {
+                let Some(request) = self.fetches.get(id) else { continue };
+                let (partitions, ready) = self.evaluate(now_ms, request);
+                if ready {
+                    self.fetches.take(id);
+                    out.push(Output::FetchReply { id, partitions });
+                }
+            }
+        }
+    }
+
+    fn receive(
+        &mut self,
+        now_ms: u64,
+        from: i32,
+        correlation: u64,
+        partitions: Option<Vec<FetchedPartition>>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(asked) = self.fetchers.answered(from, correlation, partitions.is_some(), now_ms) else {
+            return;
+        };
+        let later = now_ms + self.fetchers.manner().backoff_ms;
+        let cluster = Arc::clone(&self.image);
+        let ctx = self.context(now_ms, &cluster);
+        for FetchedPartition { key, result } in partitions.into_iter().flatten() {
+            let (Some(asked), Some(replica)) = (asked.get(&key), self.replicas.get_mut(&key)) else {
+                continue;
+            };
+            let follows = matches!(&replica.role, Role::Follower(follower) if follower.leader == from);
+            let unchanged =
+                asked.leader_epoch == replica.leader_epoch && asked.fetch_offset == replica.log.end();
+            if !follows || !unchanged {
+                continue;
+            }
+            match result {
+                Ok(data) => {
+                    if !replica.receive(ctx, data, out) {
+                        replica.refused(ctx, Refusal::InvalidRecord, later, out);
+                    }
+                }
+                Err(refusal) => replica.refused(ctx, refusal, later, out),
+            }
+        }
+    }
+
+    fn send_fetches(&mut self, now_ms: u64, out: &mut Vec<Output>) {
+        let Some(broker_epoch) = self.epoch else { return };
+        let identity = ReplicaIdentity { node: self.config.node, broker_epoch };
+        let (replicas, flaw) = (&self.replicas, self.config.flaw);
+        let max_bytes = self.fetchers.manner().partition_bytes;
+        let wanted = |key| {
+            let replica: &Replica = replicas.get(&key)?;
+            match &replica.role {
+                Role::Follower(follower) if follower.not_before_ms <= now_ms => {
+                    Some(replica.to_fetch(flaw, max_bytes))
+                }
+                _ => None,
+            }
+        };
+        self.fetchers.send(now_ms, identity, wanted, out);
+    }
+}
+
+fn release(produces: &mut Produces, released: Vec<Released>, out: &mut Vec<Output>) {
+    for (id, index, refusal) in released {
+        produces.resolve(id, index, refusal, out);
+    }
+}

@@ -1,0 +1,339 @@
+//! Everything that goes into and comes out of the broker's state machine.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use super::batch::{Batch, BatchInfo};
+use super::message::{FromController, ToController};
+use super::refusal::Refusal;
+use super::settings::Settings;
+use super::types::{PartitionKey, RequestId, Uuid};
+use crate::flaws::Flaw;
+
+/// What a broker is told once.
+#[derive(Debug, Clone)]
+pub struct BrokerConfig {
+    /// Kafka broker id.
+    pub node: i32,
+    /// Unique to this process: two processes of one broker id never share it.
+    pub incarnation: Uuid,
+    /// The address clients are told.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Effective broker settings.
+    pub settings: Settings,
+    /// A planted flaw.
+    pub flaw: Option<Flaw>,
+}
+
+/// A log found on disk at the start, already cut at the first torn batch.
+#[derive(Debug, Clone)]
+pub struct RecoveredLog {
+    /// The partition.
+    pub key: PartitionKey,
+    /// Its batches in order of offset.
+    pub batches: Vec<BatchInfo>,
+    /// The high watermark last checkpointed, 0 if none; only a starting point.
+    pub high_watermark: i64,
+}
+
+/// One partition of a produce request.
+#[derive(Debug, Clone)]
+pub struct ProducePartition {
+    /// The partition.
+    pub key: PartitionKey,
+    /// The one batch that a produce request of version 3 and later may carry, already validated
+    /// (magic, length, CRC).
+    pub batch: Batch,
+}
+
+/// A produce request.
+#[derive(Debug, Clone)]
+pub struct ProduceRequest {
+    /// Names its reply.
+    pub id: RequestId,
+    /// 0, 1 or -1 (all).
+    pub acks: i16,
+    /// How long acks=-1 may wait, in milliseconds.
+    pub timeout_ms: u64,
+    /// What to append, at most one entry a partition.
+    pub partitions: Vec<ProducePartition>,
+}
+
+/// Who fetches, if it is a replica.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplicaIdentity {
+    /// The follower.
+    pub node: i32,
+    /// Its broker epoch (Fetch v15, `ReplicaState`); -1 if the request cannot carry one, and then the
+    /// replica is not protected by KIP-903.
+    pub broker_epoch: i64,
+}
+
+/// One partition of a fetch request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FetchPartition {
+    /// The partition.
+    pub key: PartitionKey,
+    /// First offset wanted.
+    pub fetch_offset: i64,
+    /// The leader epoch the sender believes in; -1 is not checked.
+    pub current_leader_epoch: i32,
+    /// Epoch of the sender's last record; -1 is not checked (an empty log, a consumer).
+    pub last_fetched_epoch: i32,
+    /// Most bytes to return for it.
+    pub max_bytes: u32,
+}
+
+/// A fetch request, by a consumer or a replica, received or to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FetchRequest {
+    /// The follower that fetches; `None` is a consumer.
+    pub replica: Option<ReplicaIdentity>,
+    /// How long to wait for `min_bytes`, in milliseconds.
+    pub max_wait_ms: u64,
+    /// Answer as soon as this many bytes are there.
+    pub min_bytes: u32,
+    /// Most bytes of the whole answer; the first batch is returned whatever its size (KIP-74).
+    pub max_bytes: u32,
+    /// What to fetch.
+    pub partitions: Vec<FetchPartition>,
+}
+
+/// What happens to a broker.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// Time passed.
+    Tick,
+    /// The connection to the controller is up.
+    ControllerUp,
+    /// It is gone; what was sent may or may not have arrived.
+    ControllerDown,
+    /// A message of the controller (all but [`FromController::Admin`]).
+    FromController(FromController),
+    /// A client produces.
+    Produce(ProduceRequest),
+    /// A consumer or a replica fetches.
+    Fetch {
+        /// Names its reply.
+        id: RequestId,
+        /// The request.
+        request: FetchRequest,
+    },
+    /// The client of a request is gone: forget a fetch of it that still waits. A waiting produce stays.
+    FetchAbandoned(RequestId),
+    /// A leader answered one of our fetches, or will not (`None`).
+    FetchResponse {
+        /// The leader.
+        from: i32,
+        /// Of [`Output::SendFetch`].
+        correlation: u64,
+        /// Its answer.
+        partitions: Option<Vec<FetchedPartition>>,
+    },
+}
+
+/// A partition in the answer of a leader.
+#[derive(Debug, Clone)]
+pub struct FetchedPartition {
+    /// The partition.
+    pub key: PartitionKey,
+    /// What the leader says.
+    pub result: Result<FetchedData, Refusal>,
+}
+
+/// What a leader sent of one partition.
+#[derive(Debug, Clone)]
+pub struct FetchedData {
+    /// The leader's high watermark.
+    pub high_watermark: i64,
+    /// Where our log left the leader's: the largest epoch not above ours, and where it ends (KIP-595).
+    pub diverging: Option<super::replica::EpochEnd>,
+    /// New batches, in order.
+    pub batches: Vec<Batch>,
+}
+
+/// What became of one partition of a produce request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProduceResult {
+    /// The partition.
+    pub key: PartitionKey,
+    /// Offset of the first record, or why not.
+    pub result: Result<i64, Refusal>,
+    /// The log's first offset; -1 if it is not here.
+    pub log_start: i64,
+}
+
+/// The bytes to return: whole batches only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadRange {
+    /// Base offset of the first batch.
+    pub from: i64,
+    /// Offset after the last batch.
+    pub to: i64,
+    /// Their size in bytes.
+    pub bytes: u64,
+}
+
+/// What to answer for one partition of a fetch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FetchResult {
+    /// The partition.
+    pub key: PartitionKey,
+    /// An error; then there is nothing to read and the offsets are -1.
+    pub error: Option<Refusal>,
+    /// The high watermark (also the last stable offset: there are no transactions).
+    pub high_watermark: i64,
+    /// The log's first offset.
+    pub log_start: i64,
+    /// The fetcher must truncate first (KIP-595).
+    pub diverging: Option<super::replica::EpochEnd>,
+    /// What to read from storage; `None` is nothing.
+    pub read: Option<ReadRange>,
+}
+
+/// What a broker wants done, in this order.
+#[derive(Debug, Clone)]
+pub enum Output {
+    /// A replica is assigned here for the first time: create its empty log.
+    OpenLog {
+        /// The partition.
+        key: PartitionKey,
+        /// Its topic's name.
+        topic: String,
+    },
+    /// Its topic is gone: delete the log.
+    DeleteLog {
+        /// The partition.
+        key: PartitionKey,
+    },
+    /// Write a batch at the end of a log.
+    Append {
+        /// The partition.
+        key: PartitionKey,
+        /// To be patched into the batch.
+        base_offset: i64,
+        /// To be patched into the batch.
+        leader_epoch: i32,
+        /// The batch.
+        bytes: Bytes,
+    },
+    /// Cut a log so that it ends before this offset, which is the boundary of a batch.
+    Truncate {
+        /// The partition.
+        key: PartitionKey,
+        /// First offset to go.
+        to: i64,
+    },
+    /// Answer a produce request. With acks=0 nothing is sent, but an error closes the connection.
+    ProduceReply {
+        /// The request.
+        id: RequestId,
+        /// In the request's order.
+        partitions: Vec<ProduceResult>,
+    },
+    /// Answer a fetch; the ranges are read from storage now.
+    FetchReply {
+        /// The request.
+        id: RequestId,
+        /// In the request's order.
+        partitions: Vec<FetchResult>,
+    },
+    /// Fetch from a leader.
+    SendFetch {
+        /// The leader.
+        to: i32,
+        /// Comes back in [`Input::FetchResponse`].
+        correlation: u64,
+        /// The request.
+        request: FetchRequest,
+    },
+    /// Send to the controller, if connected; else drop it.
+    ToController(ToController),
+    /// Something worth a line in the log, or telling the starter.
+    Event(BrokerEvent),
+}
+
+/// Something worth knowing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BrokerEvent {
+    /// Registered under this epoch.
+    Registered {
+        /// The epoch.
+        broker_epoch: i64,
+    },
+    /// Another incarnation's session is still alive.
+    RegistrationRefused {
+        /// Why.
+        reason: Refusal,
+    },
+    /// The controller fenced (`true`) or unfenced this broker. The first `false` means ready.
+    Fenced(bool),
+    /// This broker leads now.
+    Leads {
+        /// The partition.
+        key: PartitionKey,
+        /// In this leader epoch.
+        epoch: i32,
+        /// Starting at this offset.
+        end: i64,
+        /// And knowing this high watermark.
+        high_watermark: i64,
+    },
+    /// This broker follows now.
+    Follows {
+        /// The partition.
+        key: PartitionKey,
+        /// In this leader epoch.
+        epoch: i32,
+        /// This leader, or [`super::NO_LEADER`].
+        leader: i32,
+        /// With a log that ends here.
+        end: i64,
+    },
+    /// A follower cut what its leader does not have.
+    Truncated {
+        /// The partition.
+        key: PartitionKey,
+        /// Old end.
+        from: i64,
+        /// New end.
+        to: i64,
+    },
+    /// The ISR of a partition led here changed.
+    Isr {
+        /// The partition.
+        key: PartitionKey,
+        /// Its members.
+        isr: Vec<i32>,
+    },
+    /// The controller refused another ISR.
+    IsrRefused {
+        /// The partition.
+        key: PartitionKey,
+        /// Why.
+        reason: Refusal,
+    },
+}
+
+impl fmt::Display for BrokerEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Registered { broker_epoch } => write!(f, "registered under broker epoch {broker_epoch}"),
+            Self::RegistrationRefused { reason } => write!(f, "registration refused: {reason}"),
+            Self::Fenced(true) => f.write_str("fenced by the controller"),
+            Self::Fenced(false) => f.write_str("unfenced by the controller"),
+            Self::Leads { key, epoch, end, high_watermark } => {
+                write!(f, "{key}: leads in epoch {epoch} from offset {end}, high watermark {high_watermark}")
+            }
+            Self::Follows { key, epoch, leader, end } => {
+                write!(f, "{key}: follows {leader} in epoch {epoch} from offset {end}")
+            }
+            Self::Truncated { key, from, to } => write!(f, "{key}: truncated from {from} to {to}"),
+            Self::Isr { key, isr } => write!(f, "{key}: in-sync replicas are {isr:?}"),
+            Self::IsrRefused { key, reason } => write!(f, "{key}: change of the ISR refused: {reason}"),
+        }
+    }
+}

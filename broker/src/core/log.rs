@@ -1,0 +1,169 @@
+//! A replica's log without its bytes: batch boundaries, leader epochs and producers.
+
+use super::batch::BatchInfo;
+use super::producer_state::Producers;
+use super::replica::EpochEnd;
+
+/// The headers of a log. About 50 bytes a batch stay in memory, which buys exact truncation and replay.
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    batches: Vec<BatchInfo>,
+    /// Leader epoch and its first offset, both increasing (KIP-101).
+    epochs: Vec<(i32, i64)>,
+    producers: Producers,
+}
+
+/// Consecutive whole batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) from: i64,
+    pub(super) to: i64,
+    pub(super) bytes: u64,
+}
+
+impl Log {
+    /// The log with these batches.
+    pub(super) fn recovered(batches: Vec<BatchInfo>) -> Self {
+        let mut log = Self::default();
+        batches.into_iter().for_each(|batch| log.append(batch));
+        log
+    }
+
+    /// First offset.
+    pub(super) fn start(&self) -> i64 {
+        self.batches.first().map_or(0, |batch| batch.base_offset)
+    }
+
+    /// Offset after the last record (LEO).
+    pub(super) fn end(&self) -> i64 {
+        self.batches.last().map_or(0, BatchInfo::end_offset)
+    }
+
+    /// Epoch of the last record, -1 if there is none.
+    pub(super) fn last_epoch(&self) -> i32 {
+        self.epochs.last().map_or(-1, |&(epoch, _)| epoch)
+    }
+
+    pub(super) const fn producers(&self) -> &Producers {
+        &self.producers
+    }
+
+    pub(super) const fn producers_mut(&mut self) -> &mut Producers {
+        &mut self.producers
+    }
+
+    /// Adds a batch whose offsets and epoch are final.
+    pub(super) fn append(&mut self, batch: BatchInfo) {
+        if batch.leader_epoch > self.last_epoch() {
+            self.epochs.push((batch.leader_epoch, batch.base_offset));
+        }
+        if batch.idempotent() {
+            self.producers.record(&batch);
+        }
+        self.batches.push(batch);
+    }
+
+    /// Cuts the log so that it ends at the last batch boundary not above `to`, and forgets what producers
+    /// had written beyond. Returns whether anything went.
+    pub(super) fn truncate(&mut self, to: i64) -> bool {
+        let kept = self.batches.partition_point(|batch| batch.end_offset() <= to);
+        if kept == self.batches.len() {
+            return false;
+        }
+        self.batches.truncate(kept);
+        let end = self.end();
+        self.epochs.retain(|&(_, start)| start < end);
+        self.producers = Producers::default();
+        for batch in self.batches.iter().filter(|batch| batch.idempotent()) {
+            self.producers.record(batch);
+        }
+        true
+    }
+
+    /// The largest epoch not above `requested`, and the offset after its last record. With no such epoch
+    /// the answer is the requested one ending where the log begins (KIP-101, KIP-279).
+    pub(super) fn end_of_epoch(&self, requested: i32) -> EpochEnd {
+        let above = self.epochs.partition_point(|&(epoch, _)| epoch <= requested);
+        let end_offset = self.epochs.get(above).map_or_else(|| self.end(), |&(_, start)| start);
+        let epoch = above.checked_sub(1).map_or(requested, |at| self.epochs[at].0);
+        EpochEnd { epoch, end_offset }
+    }
+
+    /// The whole batches from the one that holds `from` up to `limit`: as many as fit into `max_bytes`, or
+    /// one whatever its size if `at_least_one` (KIP-74).
+    pub(super) fn span(&self, from: i64, limit: i64, max_bytes: u64, at_least_one: bool) -> Option<Span> {
+        let first = self.batches.partition_point(|batch| batch.end_offset() <= from);
+        let mut span: Option<Span> = None;
+        for batch in self.batches[first..].iter().take_while(|batch| batch.end_offset() <= limit) {
+            let bytes = span.map_or(0, |span| span.bytes) + u64::from(batch.size);
+            if bytes > max_bytes && (span.is_some() || !at_least_one) {
+                break;
+            }
+            let from = span.map_or(batch.base_offset, |span| span.from);
+            span = Some(Span { from, to: batch.end_offset(), bytes });
+        }
+        span
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log(batches: &[(i32, i32)]) -> Log {
+        let mut log = Log::default();
+        for &(leader_epoch, records) in batches {
+            log.append(BatchInfo {
+                base_offset: log.end(),
+                last_offset_delta: records - 1,
+                leader_epoch,
+                producer_id: -1,
+                producer_epoch: -1,
+                base_sequence: -1,
+                control: false,
+                transactional: false,
+                size: 100,
+            });
+        }
+        log
+    }
+
+    #[test]
+    fn an_epoch_ends_where_the_next_begins() {
+        let log = log(&[(1, 2), (1, 2), (4, 3), (6, 1)]);
+        let end = |epoch| {
+            let end = log.end_of_epoch(epoch);
+            (end.epoch, end.end_offset)
+        };
+        assert_eq!(end(0), (0, 0), "older than the log");
+        assert_eq!(end(1), (1, 4));
+        assert_eq!(end(3), (1, 4), "the largest not above");
+        assert_eq!(end(4), (4, 7));
+        assert_eq!(end(6), (6, 8));
+        assert_eq!(end(9), (6, 8));
+        assert_eq!(Log::default().end_of_epoch(5), EpochEnd { epoch: 5, end_offset: 0 });
+    }
+
+    #[test]
+    fn truncation_keeps_whole_batches_and_their_epochs() {
+        let mut log = log(&[(1, 2), (1, 2), (4, 3)]);
+        assert!(!log.truncate(7));
+        assert!(log.truncate(6), "the middle of the last batch");
+        assert_eq!((log.end(), log.last_epoch()), (4, 1));
+        assert!(log.truncate(0));
+        assert_eq!((log.end(), log.last_epoch()), (0, -1));
+    }
+
+    #[test]
+    fn a_span_holds_whole_batches_below_the_limit() {
+        let log = log(&[(1, 2), (1, 2), (1, 2)]);
+        let span = |from, limit, max, one| log.span(from, limit, max, one).map(|s| (s.from, s.to, s.bytes));
+        assert_eq!(span(0, 6, 1000, true), Some((0, 6, 300)));
+        assert_eq!(span(3, 6, 1000, true), Some((2, 6, 200)), "the batch that holds the offset");
+        assert_eq!(span(0, 5, 250, true), Some((0, 4, 200)));
+        assert_eq!(span(0, 6, 10, true), Some((0, 2, 100)), "one batch whatever its size");
+        assert_eq!(span(0, 6, 10, false), None);
+        assert_eq!(span(6, 6, 1000, true), None);
+        assert_eq!(span(0, 1, 1000, true), None, "half a batch is not below the limit");
+    }
+}

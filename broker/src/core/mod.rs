@@ -1,0 +1,69 @@
+//! The sans-IO core of the reference broker: Kafka's replication rules as plain state machines.
+//!
+//! Nothing in this folder holds a clock, a thread, a socket, a file or a random source (a test reads the
+//! sources and refuses them): time comes in as `now_ms`, everything else as messages and facts, and what
+//! is to be done comes out as a list. So the same code runs behind TCP, in unit tests, and under a
+//! deterministic simulator.
+//!
+//! # How a server drives it
+//!
+//! **Broker.** [`Broker::new`] takes the recovered logs. Then every event is one call of
+//! [`Broker::step`]`(now_ms, Input, &mut Vec<Output>)`; the server executes the outputs *in order, before
+//! the next step*: an [`Output::Append`] is in the page cache before the [`Output::ProduceReply`] after it
+//! leaves. [`Input::Tick`] is due at least every 20 ms (time-outs and long polls are checked there).
+//! The controller link is part of the machine: the server reports [`Input::ControllerUp`] and
+//! [`Input::ControllerDown`], sends every [`Output::ToController`], and feeds back what arrives as
+//! [`Input::FromController`]. Registration, heartbeats and their retries are decided here. Administrative
+//! requests ([`ToController::Admin`]) are the server's own: it sends them on the same connection and keeps
+//! the answers ([`FromController::Admin`]) to itself.
+//!
+//! **Fetches between brokers.** [`Output::SendFetch`] asks for one request to a leader. The server answers
+//! with exactly one [`Input::FetchResponse`] carrying the same correlation number (`None`: it failed, or a
+//! deadline of the server's passed). A newer `SendFetch` to the same node supersedes an older one. Answers
+//! that come late are recognised and ignored.
+//!
+//! **Queries** ([`Broker::image`], [`Broker::offsets`], [`Broker::end_offset_for_epoch`],
+//! [`Broker::high_watermarks`]) read without changing anything.
+//!
+//! **Controller.** [`Controller::step`] alike; a [`ControllerOutput::Persist`] always comes before the
+//! answers that depend on it and must be durable before they leave.
+//!
+//! Batches stay opaque [`bytes::Bytes`]: whoever stores an [`Output::Append`] patches `baseOffset` and
+//! `partitionLeaderEpoch` (both outside the CRC) to the values given beside the bytes. For a follower they
+//! are already there.
+//!
+//! Not modelled: eligible leader replicas (KIP-966, ELR is *off*, so the last replica standing can lose
+//! acknowledged records in a power failure, as Kafka before 4.1 does), transactions, retention and
+//! compaction (the log start never moves), reassignment, preferred-leader election.
+
+mod batch;
+mod broker;
+mod controller;
+mod fetcher;
+mod image;
+mod io;
+mod leader;
+mod log;
+mod message;
+mod producer_state;
+mod purgatory;
+mod refusal;
+mod replica;
+pub mod settings;
+mod types;
+
+pub use batch::{Batch, BatchInfo};
+pub use broker::Broker;
+pub use controller::{Controller, ControllerConfig, ControllerEvent, ControllerInput, ControllerOutput};
+pub use image::{BrokerImage, ClusterImage, MetadataSnapshot, NO_LEADER, PartitionImage, TopicImage};
+pub use io::{
+    BrokerConfig, BrokerEvent, FetchPartition, FetchRequest, FetchResult, FetchedData, FetchedPartition,
+    Input, Output, ProducePartition, ProduceRequest, ProduceResult, ReadRange, RecoveredLog, ReplicaIdentity,
+};
+pub use message::{AdminAnswer, AdminOp, FromController, IsrMember, NewTopic, PartitionState, ToController};
+pub use refusal::Refusal;
+pub use replica::{EpochEnd, Offsets};
+pub use types::{PartitionKey, RequestId, Uuid};
+
+#[cfg(test)]
+mod tests;

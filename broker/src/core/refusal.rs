@@ -1,0 +1,94 @@
+//! Why a request is refused: the Kafka error codes this broker answers with.
+
+use serde::{Deserialize, Serialize};
+
+/// A Kafka error; the discriminant is the code on the wire (Apache Kafka, `Errors.java`).
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, thiserror::Error,
+)]
+#[repr(i16)]
+pub enum Refusal {
+    /// `OFFSET_OUT_OF_RANGE`
+    #[error("offset is out of range")]
+    OffsetOutOfRange = 1,
+    /// `UNKNOWN_TOPIC_OR_PARTITION`
+    #[error("unknown topic or partition")]
+    UnknownTopicOrPartition = 3,
+    /// `NOT_LEADER_OR_FOLLOWER`
+    #[error("this broker does not lead the partition")]
+    NotLeaderOrFollower = 6,
+    /// `REQUEST_TIMED_OUT`: the records are in the leader's log, their fate is unknown.
+    #[error("request timed out")]
+    RequestTimedOut = 7,
+    /// `MESSAGE_TOO_LARGE`
+    #[error("batch is larger than `max.message.bytes`")]
+    MessageTooLarge = 10,
+    /// `NOT_ENOUGH_REPLICAS`: nothing was written.
+    #[error("fewer in-sync replicas than `min.insync.replicas`")]
+    NotEnoughReplicas = 19,
+    /// `NOT_ENOUGH_REPLICAS_AFTER_APPEND`: the records *are* written and may become visible.
+    #[error("fewer in-sync replicas than `min.insync.replicas` after the append")]
+    NotEnoughReplicasAfterAppend = 20,
+    /// `INVALID_REQUIRED_ACKS`
+    #[error("acks must be 0, 1 or -1")]
+    InvalidRequiredAcks = 21,
+    /// `TOPIC_ALREADY_EXISTS`
+    #[error("topic already exists")]
+    TopicAlreadyExists = 36,
+    /// `INVALID_PARTITIONS`
+    #[error("impossible number of partitions")]
+    InvalidPartitions = 37,
+    /// `INVALID_REPLICATION_FACTOR`
+    #[error("replication factor is below 1 or above the number of live brokers")]
+    InvalidReplicationFactor = 38,
+    /// `NOT_CONTROLLER`: the sender knows of a newer state than the controller.
+    #[error("the controller has not seen that state yet")]
+    NotController = 41,
+    /// `INVALID_REQUEST`
+    #[error("invalid request")]
+    InvalidRequest = 42,
+    /// `OUT_OF_ORDER_SEQUENCE_NUMBER`
+    #[error("producer sequence number is out of order")]
+    OutOfOrderSequenceNumber = 45,
+    /// `INVALID_PRODUCER_EPOCH`
+    #[error("producer epoch is older than the last one seen")]
+    InvalidProducerEpoch = 47,
+    /// `INVALID_TXN_STATE`: transactions are not served.
+    #[error("transactions are not served")]
+    InvalidTxnState = 48,
+    /// `FENCED_LEADER_EPOCH`: the sender's leader epoch is older than ours.
+    #[error("leader epoch is older than the broker's")]
+    FencedLeaderEpoch = 74,
+    /// `UNKNOWN_LEADER_EPOCH`: the sender's leader epoch is newer than ours.
+    #[error("leader epoch is newer than the broker's")]
+    UnknownLeaderEpoch = 75,
+    /// `STALE_BROKER_EPOCH`
+    #[error("broker epoch is not the registered one")]
+    StaleBrokerEpoch = 77,
+    /// `OFFSET_NOT_AVAILABLE`: a new leader does not know yet how far its log is committed (KIP-207).
+    #[error("the new leader does not know its high watermark yet")]
+    OffsetNotAvailable = 78,
+    /// `INVALID_RECORD`
+    #[error("batch must not be written by a client")]
+    InvalidRecord = 87,
+    /// `INVALID_UPDATE_VERSION`
+    #[error("partition epoch is not the current one")]
+    InvalidUpdateVersion = 95,
+    /// `UNKNOWN_TOPIC_ID`
+    #[error("unknown topic id")]
+    UnknownTopicId = 100,
+    /// `DUPLICATE_BROKER_REGISTRATION`: an older incarnation's session has not expired.
+    #[error("another incarnation of this broker still has a session")]
+    DuplicateBrokerRegistration = 101,
+    /// `INELIGIBLE_REPLICA`: a proposed ISR member is fenced or has restarted since (KIP-903).
+    #[error("a proposed in-sync replica is fenced or has restarted")]
+    IneligibleReplica = 107,
+}
+
+impl Refusal {
+    /// The code on the wire.
+    #[must_use]
+    pub const fn code(self) -> i16 {
+        self as i16
+    }
+}

@@ -1,0 +1,425 @@
+//! One partition on one broker: leader or follower, never both, and which of them is decided by the
+//! controller's leader epochs alone.
+
+use super::batch::Batch;
+use super::image::{ClusterImage, NO_LEADER, PartitionImage};
+use super::io::{BrokerEvent, FetchPartition, FetchResult, FetchedData, Output, ReadRange, ReplicaIdentity};
+use super::leader::{Leader, Waiter};
+use super::log::Log;
+use super::producer_state::Sequenced;
+use super::refusal::Refusal;
+use super::types::{PartitionKey, RequestId};
+use crate::flaws::{Flaw, reorder};
+
+/// Where an epoch ends in a log (OffsetsForLeaderEpoch, `DivergingEpoch`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EpochEnd {
+    /// The largest epoch not above the one asked for.
+    pub epoch: i32,
+    /// The offset after its last record.
+    pub end_offset: i64,
+}
+
+/// A leader's offsets, for ListOffsets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offsets {
+    /// First offset of the log.
+    pub log_start: i64,
+    /// The high watermark, which is the latest offset for clients; an error while a new leader does not
+    /// know yet how far its log is committed (KIP-207).
+    pub latest: Result<i64, Refusal>,
+    /// Offset after the last record.
+    pub log_end: i64,
+    /// The leader's epoch.
+    pub leader_epoch: i32,
+}
+
+/// What every transition may look at.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub(super) now_ms: u64,
+    pub(super) me: i32,
+    pub(super) lag_ms: u64,
+    pub(super) cluster: &'a ClusterImage,
+    pub(super) flaw: Option<Flaw>,
+}
+
+impl Context<'_> {
+    fn flawed(&self, flaw: Flaw) -> bool {
+        self.flaw == Some(flaw)
+    }
+}
+
+/// Whom a follower follows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Follower {
+    /// [`NO_LEADER`] if nobody leads.
+    pub(super) leader: i32,
+    /// Not to be fetched before: the last answer was an error.
+    pub(super) not_before_ms: u64,
+}
+
+#[derive(Debug)]
+pub(super) enum Role {
+    Leader(Leader),
+    Follower(Follower),
+}
+
+/// A waiting produce that is settled, with the error if it failed.
+pub(super) type Released = (RequestId, usize, Option<Refusal>);
+
+/// A batch that was taken.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Produced {
+    pub(super) base: i64,
+    /// Committed once the high watermark is here; `None` if there is nothing to wait for.
+    pub(super) required: Option<i64>,
+}
+
+/// One partition on one broker.
+#[derive(Debug)]
+pub(super) struct Replica {
+    pub(super) key: PartitionKey,
+    pub(super) log: Log,
+    pub(super) high_watermark: i64,
+    pub(super) leader_epoch: i32,
+    pub(super) partition_epoch: i32,
+    pub(super) role: Role,
+    pub(super) min_isr: u64,
+    pub(super) max_batch_bytes: u64,
+}
+
+impl Replica {
+    /// A replica as it was found; it leads nothing before the controller says so.
+    pub(super) fn new(key: PartitionKey, log: Log, high_watermark: i64) -> Self {
+        let high_watermark = high_watermark.clamp(log.start(), log.end());
+        Self {
+            key,
+            log,
+            high_watermark,
+            leader_epoch: -1,
+            partition_epoch: -1,
+            role: Role::Follower(Follower { leader: NO_LEADER, not_before_ms: 0 }),
+            min_isr: 1,
+            max_batch_bytes: u64::MAX,
+        }
+    }
+
+    /// Takes the controller's word. Returns the produces that can wait no longer.
+    pub(super) fn assign(
+        &mut self,
+        ctx: Context<'_>,
+        image: &PartitionImage,
+        out: &mut Vec<Output>,
+    ) -> Vec<Released> {
+        if image.leader_epoch < self.leader_epoch || image.partition_epoch <= self.partition_epoch {
+            return Vec::new();
+        }
+        self.partition_epoch = image.partition_epoch;
+        if image.leader_epoch == self.leader_epoch {
+            return self.adopt_isr(ctx, &image.isr, out);
+        }
+        self.leader_epoch = image.leader_epoch;
+        let released = self.abandon_waiters();
+        if ctx.flawed(Flaw::LoseOnTruncation) {
+            self.truncate(self.high_watermark, out);
+        }
+        let (key, epoch, end) = (self.key, self.leader_epoch, self.log.end());
+        if image.leader == ctx.me {
+            self.role = Role::Leader(Leader::new(ctx.me, &image.replicas, &image.isr, end, ctx.now_ms));
+            let high_watermark = self.high_watermark;
+            out.push(Output::Event(BrokerEvent::Leads { key, epoch, end, high_watermark }));
+            self.advance(ctx);
+        } else {
+            let leader = image.leader;
+            self.role = Role::Follower(Follower { leader, not_before_ms: 0 });
+            out.push(Output::Event(BrokerEvent::Follows { key, epoch, leader, end }));
+        }
+        released
+    }
+
+    /// Takes a confirmed ISR of the current leader epoch; whatever was pending is settled by it.
+    pub(super) fn adopt_isr(
+        &mut self,
+        ctx: Context<'_>,
+        isr: &[i32],
+        out: &mut Vec<Output>,
+    ) -> Vec<Released> {
+        let Role::Leader(leader) = &mut self.role else { return Vec::new() };
+        leader.pending = None;
+        if leader.isr != isr {
+            leader.isr = isr.to_vec();
+            out.push(Output::Event(BrokerEvent::Isr { key: self.key, isr: isr.to_vec() }));
+        }
+        self.advance(ctx)
+    }
+
+    /// Nobody waits here any longer: the leader epoch is over, and who leads next decides what is kept.
+    pub(super) fn abandon_waiters(&mut self) -> Vec<Released> {
+        let Role::Leader(leader) = &mut self.role else { return Vec::new() };
+        let waiting = std::mem::take(&mut leader.waiting);
+        waiting.into_iter().map(|(_, id, index)| (id, index, Some(Refusal::NotLeaderOrFollower))).collect()
+    }
+
+    /// Moves the leader's high watermark up as far as it goes, and returns the produces it satisfies:
+    /// well, if the ISR is still large enough.
+    pub(super) fn advance(&mut self, ctx: Context<'_>) -> Vec<Released> {
+        let end = self.log.end();
+        let Role::Leader(leader) = &mut self.role else { return Vec::new() };
+        let committed = leader.committed(ctx.me, end, ctx.now_ms, ctx.lag_ms, ctx.cluster);
+        self.high_watermark = self.high_watermark.max(committed.unwrap_or(0));
+        let mut released = Vec::new();
+        while let Some(&(required, id, index)) = leader.waiting.first()
+            && required <= self.high_watermark
+        {
+            leader.waiting.pop_first();
+            let enough = leader.maximal_isr().len() as u64 >= self.min_isr;
+            released.push((id, index, (!enough).then_some(Refusal::NotEnoughReplicasAfterAppend)));
+        }
+        released
+    }
+
+    /// Registers a produce that waits.
+    pub(super) fn wait(&mut self, waiter: Waiter) {
+        if let Role::Leader(leader) = &mut self.role {
+            leader.waiting.insert(waiter);
+        }
+    }
+
+    /// Appends a client's batch. `count` counts the batches this broker was given as a leader.
+    pub(super) fn produce(
+        &mut self,
+        ctx: Context<'_>,
+        acks: i16,
+        batch: &Batch,
+        count: &mut u64,
+        out: &mut Vec<Output>,
+    ) -> Result<Produced, Refusal> {
+        let Role::Leader(leader) = &self.role else { return Err(Refusal::NotLeaderOrFollower) };
+        if acks == -1 && (leader.isr.len() as u64) < self.min_isr {
+            return Err(Refusal::NotEnoughReplicas);
+        }
+        if u64::from(batch.info.size) > self.max_batch_bytes {
+            return Err(Refusal::MessageTooLarge);
+        }
+        if batch.info.control || batch.info.last_offset_delta < 0 {
+            return Err(Refusal::InvalidRecord);
+        }
+        if batch.info.transactional {
+            return Err(Refusal::InvalidTxnState);
+        }
+        let mut info = batch.info;
+        info.base_offset = self.log.end();
+        info.leader_epoch = self.leader_epoch;
+        if info.idempotent() {
+            match self.log.producers().check(&info) {
+                // Forgetting what was written is the flaw.
+                Ok(Sequenced::Again { .. }) if ctx.flawed(Flaw::DuplicateOnRetry) => {}
+                Ok(Sequenced::Again { base, end }) => {
+                    return Ok(Produced { base, required: (acks == -1).then_some(end) });
+                }
+                // A replica that never got the dropped batch must not give the flaw away by its gap.
+                Err(Refusal::OutOfOrderSequenceNumber) if ctx.flawed(Flaw::AckBeforeAppend) => {}
+                other => {
+                    other?;
+                }
+            }
+        }
+        *count += 1;
+        let hit = ctx.flaw.filter(|flaw| flaw.hits(*count));
+        if hit == Some(Flaw::AckBeforeAppend) {
+            if info.idempotent() {
+                self.log.producers_mut().record(&info);
+            }
+            return Ok(Produced { base: info.base_offset, required: None });
+        }
+        let swapped = (hit == Some(Flaw::ReorderInBatch)).then(|| reorder::swap_first_two(&batch.bytes));
+        let bytes = swapped.flatten().unwrap_or_else(|| batch.bytes.clone());
+        info.size = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        self.append(Batch { info, bytes: bytes.clone() }, out);
+        if hit == Some(Flaw::DuplicateOnRetry) {
+            let mut again = info;
+            again.base_offset = self.log.end();
+            self.append(Batch { info: again, bytes }, out);
+        }
+        Ok(Produced { base: info.base_offset, required: (acks == -1).then(|| info.end_offset()) })
+    }
+
+    fn append(&mut self, batch: Batch, out: &mut Vec<Output>) {
+        let Batch { info, bytes } = batch;
+        self.log.append(info);
+        let (base_offset, leader_epoch) = (info.base_offset, info.leader_epoch);
+        out.push(Output::Append { key: self.key, base_offset, leader_epoch, bytes });
+    }
+
+    fn truncate(&mut self, to: i64, out: &mut Vec<Output>) {
+        let from = self.log.end();
+        if self.log.truncate(to) {
+            let (key, to) = (self.key, self.log.end());
+            self.high_watermark = self.high_watermark.min(to);
+            out.push(Output::Truncate { key, to });
+            out.push(Output::Event(BrokerEvent::Truncated { key, from, to }));
+        }
+    }
+
+    /// Refuses a sender with another leader epoch (-1 is not checked), and everyone if this is not the
+    /// leader.
+    pub(super) fn led(&self, current_leader_epoch: i32) -> Result<&Leader, Refusal> {
+        if current_leader_epoch >= 0 && current_leader_epoch < self.leader_epoch {
+            return Err(Refusal::FencedLeaderEpoch);
+        }
+        if current_leader_epoch > self.leader_epoch {
+            return Err(Refusal::UnknownLeaderEpoch);
+        }
+        match &self.role {
+            Role::Leader(leader) => Ok(leader),
+            Role::Follower(_) => Err(Refusal::NotLeaderOrFollower),
+        }
+    }
+
+    /// What to answer a fetch, as things stand: at most `budget` bytes, but one batch if `at_least_one`.
+    pub(super) fn read(
+        &self,
+        ctx: Context<'_>,
+        replica: Option<ReplicaIdentity>,
+        fetch: &FetchPartition,
+        budget: u64,
+        at_least_one: bool,
+    ) -> FetchResult {
+        self.try_read(ctx, replica, fetch, budget, at_least_one).unwrap_or_else(|refusal| FetchResult {
+            key: self.key,
+            error: Some(refusal),
+            high_watermark: -1,
+            log_start: -1,
+            diverging: None,
+            read: None,
+        })
+    }
+
+    fn try_read(
+        &self,
+        ctx: Context<'_>,
+        replica: Option<ReplicaIdentity>,
+        fetch: &FetchPartition,
+        budget: u64,
+        at_least_one: bool,
+    ) -> Result<FetchResult, Refusal> {
+        let leader = self.led(fetch.current_leader_epoch)?;
+        if replica.is_some_and(|replica| !leader.has_follower(replica.node)) {
+            return Err(Refusal::NotLeaderOrFollower);
+        }
+        let mut result = FetchResult {
+            key: self.key,
+            error: None,
+            high_watermark: self.high_watermark,
+            log_start: self.log.start(),
+            diverging: None,
+            read: None,
+        };
+        if fetch.last_fetched_epoch >= 0 {
+            let ours = self.end_of_epoch(fetch.last_fetched_epoch);
+            if ours.epoch < fetch.last_fetched_epoch || ours.end_offset < fetch.fetch_offset {
+                result.diverging = Some(ours);
+                return Ok(result);
+            }
+        }
+        if !(self.log.start()..=self.log.end()).contains(&fetch.fetch_offset) {
+            return Err(Refusal::OffsetOutOfRange);
+        }
+        let beyond = replica.is_some() || ctx.flawed(Flaw::ServeBeyondHighWatermark);
+        let limit = if beyond { self.log.end() } else { self.high_watermark };
+        let budget = budget.min(u64::from(fetch.max_bytes));
+        result.read = self.log.span(fetch.fetch_offset, limit, budget, at_least_one).map(|span| ReadRange {
+            from: span.from,
+            to: span.to,
+            bytes: span.bytes,
+        });
+        Ok(result)
+    }
+
+    /// OffsetsForLeaderEpoch on the leader; its own epoch ends at the end of its log.
+    pub(super) fn end_of_epoch(&self, epoch: i32) -> EpochEnd {
+        if epoch == self.leader_epoch {
+            return EpochEnd { epoch, end_offset: self.log.end() };
+        }
+        self.log.end_of_epoch(epoch)
+    }
+
+    pub(super) fn offsets(&self, current_leader_epoch: i32) -> Result<Offsets, Refusal> {
+        let leader = self.led(current_leader_epoch)?;
+        let known = self.high_watermark >= leader.epoch_start;
+        Ok(Offsets {
+            log_start: self.log.start(),
+            latest: known.then_some(self.high_watermark).ok_or(Refusal::OffsetNotAvailable),
+            log_end: self.log.end(),
+            leader_epoch: self.leader_epoch,
+        })
+    }
+
+    /// What this follower asks its leader for.
+    pub(super) fn to_fetch(&self, flaw: Option<Flaw>, max_bytes: u32) -> FetchPartition {
+        let compares = flaw != Some(Flaw::LoseOnTruncation);
+        FetchPartition {
+            key: self.key,
+            fetch_offset: self.log.end(),
+            current_leader_epoch: self.leader_epoch,
+            last_fetched_epoch: if compares { self.log.last_epoch() } else { -1 },
+            max_bytes,
+        }
+    }
+
+    /// A follower takes what its leader sent: first agreement (truncation by epoch, never by high
+    /// watermark), then records, then the high watermark. `false`: it made no sense, try again later.
+    pub(super) fn receive(&mut self, ctx: Context<'_>, data: FetchedData, out: &mut Vec<Output>) -> bool {
+        if let Some(theirs) = data.diverging {
+            let end = self.log.end();
+            let ours = self.log.end_of_epoch(theirs.epoch);
+            // Without their epoch in our log the true meeting point may be earlier still: cut to the end of
+            // our largest epoch below theirs and ask again (KIP-279).
+            let to = if ours.epoch == theirs.epoch {
+                ours.end_offset.min(theirs.end_offset)
+            } else {
+                ours.end_offset
+            };
+            self.truncate(to, out);
+            return self.log.end() < end;
+        }
+        for batch in data.batches {
+            let base = batch.info.base_offset;
+            if base < self.log.end() && ctx.flawed(Flaw::LoseOnTruncation) {
+                // Without epochs the logs may not even share their batch boundaries.
+                self.truncate(base, out);
+            }
+            let fits = base == self.log.end()
+                && batch.info.leader_epoch >= self.log.last_epoch()
+                && batch.info.leader_epoch <= self.leader_epoch;
+            if !fits && !ctx.flawed(Flaw::LoseOnTruncation) {
+                return false;
+            }
+            if base != self.log.end() {
+                return true;
+            }
+            self.append(batch, out);
+        }
+        // Only upwards: both values are lower bounds of what is committed, and a new leader may know less.
+        self.high_watermark = self.high_watermark.max(data.high_watermark.min(self.log.end()));
+        true
+    }
+
+    /// A follower was refused by its leader: it asks again later.
+    pub(super) fn refused(
+        &mut self,
+        ctx: Context<'_>,
+        refusal: Refusal,
+        not_before_ms: u64,
+        out: &mut Vec<Output>,
+    ) {
+        if refusal == Refusal::OffsetOutOfRange && ctx.flawed(Flaw::LoseOnTruncation) {
+            // Before KIP-101 a follower that was ahead of its leader believed it: here it copies all anew.
+            self.truncate(0, out);
+        }
+        if let Role::Follower(follower) = &mut self.role {
+            follower.not_before_ms = not_before_ms;
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The table itself. Defaults are those of Apache Kafka 4.1.2 (its own DescribeConfigs).
+
+use super::{Kind, Setting};
+
+const fn at_broker(name: &'static str, default: &'static str, kind: Kind, doc: &'static str) -> Setting {
+    Setting { broker: name, topic: "", default, kind, accepts: &[], doc }
+}
+
+const fn at_both(
+    broker: &'static str,
+    topic: &'static str,
+    default: &'static str,
+    kind: Kind,
+    doc: &'static str,
+) -> Setting {
+    Setting { broker, topic, default, kind, accepts: &[], doc }
+}
+
+const fn only(mut setting: Setting, accepts: &'static [&'static str]) -> Setting {
+    setting.accepts = accepts;
+    setting
+}
+
+const FOREVER: &str = "9223372036854775807";
+
+/// Every setting, by broker name.
+pub static SETTINGS: &[Setting] = &[
+    at_broker("auto.create.topics.enable", "true", Kind::Boolean, "create a topic that a client asks about"),
+    at_broker(
+        "broker.heartbeat.interval.ms",
+        "2000",
+        Kind::Int(1),
+        "how often a broker tells the controller that it lives",
+    ),
+    at_broker(
+        "broker.session.timeout.ms",
+        "9000",
+        Kind::Int(1),
+        "without a heartbeat for so long a broker is fenced",
+    ),
+    only(
+        at_both(
+            "compression.type",
+            "compression.type",
+            "producer",
+            Kind::Word,
+            "batches stay as they were sent",
+        ),
+        &["producer"],
+    ),
+    at_broker(
+        "default.replication.factor",
+        "1",
+        Kind::Int(1),
+        "replicas of a topic created without saying how many",
+    ),
+    at_broker(
+        "group.initial.rebalance.delay.ms",
+        "3000",
+        Kind::Int(0),
+        "first wait for members of a new group",
+    ),
+    at_broker(
+        "group.max.session.timeout.ms",
+        "1800000",
+        Kind::Int(1),
+        "longest session a member may ask for",
+    ),
+    at_broker("group.min.session.timeout.ms", "6000", Kind::Int(1), "shortest session a member may ask for"),
+    only(
+        at_both("log.cleanup.policy", "cleanup.policy", "delete", Kind::Word, "what becomes of old records"),
+        &["delete"],
+    ),
+    at_both(
+        "log.flush.interval.messages",
+        "flush.messages",
+        FOREVER,
+        Kind::Long(1),
+        "fsync after so many records",
+    ),
+    at_both("log.flush.interval.ms", "flush.ms", FOREVER, Kind::Long(0), "fsync after so long"),
+    only(
+        at_both(
+            "log.message.timestamp.type",
+            "message.timestamp.type",
+            "CreateTime",
+            Kind::Word,
+            "whose clock stamps a record",
+        ),
+        &["CreateTime"],
+    ),
+    only(
+        at_both("log.retention.bytes", "retention.bytes", "-1", Kind::Long(-1), "nothing is deleted by size"),
+        &["-1"],
+    ),
+    at_both(
+        "log.retention.ms",
+        "retention.ms",
+        "604800000",
+        Kind::Long(-1),
+        "records may go after so long; this broker keeps them for as long as it runs",
+    ),
+    at_both(
+        "log.segment.bytes",
+        "segment.bytes",
+        "1073741824",
+        Kind::Int(1_048_576),
+        "size of a segment file",
+    ),
+    at_both(
+        "message.max.bytes",
+        "max.message.bytes",
+        "1048588",
+        Kind::Int(0),
+        "largest batch a producer may send",
+    ),
+    at_both(
+        "min.insync.replicas",
+        "min.insync.replicas",
+        "1",
+        Kind::Int(1),
+        "with fewer in-sync replicas acks=all is refused",
+    ),
+    at_broker("num.partitions", "1", Kind::Int(1), "partitions of a topic created without saying how many"),
+    at_broker("replica.fetch.backoff.ms", "1000", Kind::Int(0), "wait after a failed fetch from a leader"),
+    at_broker("replica.fetch.max.bytes", "1048576", Kind::Int(0), "most bytes of a partition in a fetch"),
+    at_broker(
+        "replica.fetch.min.bytes",
+        "1",
+        Kind::Int(0),
+        "bytes a leader waits for before it answers a replica",
+    ),
+    at_broker(
+        "replica.fetch.response.max.bytes",
+        "10485760",
+        Kind::Int(0),
+        "most bytes in the answer to a replica's fetch",
+    ),
+    at_broker(
+        "replica.fetch.wait.max.ms",
+        "500",
+        Kind::Int(0),
+        "longest a leader lets a replica's fetch wait",
+    ),
+    at_broker(
+        "replica.high.watermark.checkpoint.interval.ms",
+        "5000",
+        Kind::Long(1),
+        "how often high watermarks are written down",
+    ),
+    at_broker(
+        "replica.lag.time.max.ms",
+        "30000",
+        Kind::Long(1),
+        "a follower that has not caught up for so long leaves the ISR",
+    ),
+    at_broker(
+        "replica.socket.timeout.ms",
+        "30000",
+        Kind::Int(1),
+        "longest wait for a leader's answer to a replica's fetch",
+    ),
+    at_both(
+        "unclean.leader.election.enable",
+        "unclean.leader.election.enable",
+        "false",
+        Kind::Boolean,
+        "elect a replica outside the ISR when no member of it lives",
+    ),
+];

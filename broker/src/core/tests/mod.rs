@@ -1,0 +1,9 @@
+//! The core alone: cores and a controller in one in-memory world, no sockets, no clock, no files.
+
+mod acks;
+mod registration;
+mod replication;
+mod sans_io;
+mod schedules;
+mod truncation;
+mod world;

@@ -1,0 +1,114 @@
+//! Planted flaws: bugs by name, off by default, so that every checker has been seen red.
+//!
+//! Each copies a class of bug that real systems have had. They are deterministic (counted, not drawn) and
+//! live entirely in the core and in [`reorder`]: a server only passes [`Flaw`] on in its configuration.
+
+pub(crate) mod reorder;
+
+/// A planted bug.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Flaw {
+    /// See [`FLAWS`].
+    AckBeforeAppend,
+    /// See [`FLAWS`].
+    LoseOnTruncation,
+    /// See [`FLAWS`].
+    DuplicateOnRetry,
+    /// See [`FLAWS`].
+    ReorderInBatch,
+    /// See [`FLAWS`].
+    ServeBeyondHighWatermark,
+}
+
+/// One row of the catalog.
+#[derive(Debug, Clone, Copy)]
+pub struct FlawSpec {
+    /// The flaw.
+    pub flaw: Flaw,
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What it does and where its like was seen.
+    pub summary: &'static str,
+    /// The kind of finding that exposes it.
+    pub shows: &'static str,
+    /// What must happen for it to show.
+    pub needs: &'static str,
+}
+
+/// Every planted flaw, by name.
+pub static FLAWS: &[FlawSpec] = &[
+    FlawSpec {
+        flaw: Flaw::AckBeforeAppend,
+        name: "ack-before-append",
+        summary: "acknowledges every 97th batch without appending it on any replica, like a broker that answers \
+                  before its write and loses the write",
+        shows: "lost-write",
+        needs: "load",
+    },
+    FlawSpec {
+        flaw: Flaw::DuplicateOnRetry,
+        name: "duplicate-on-retry",
+        summary: "never recognises a retried batch, and appends every 101st batch twice as if it had been retried, \
+                  like a broker that lost its producer state",
+        shows: "duplicate",
+        needs: "load",
+    },
+    FlawSpec {
+        flaw: Flaw::LoseOnTruncation,
+        name: "lose-on-truncation",
+        summary: "cuts every replica back to the high watermark it knows when the leader changes, the new leader \
+                  included, and fetches without comparing epochs, as before KIP-101",
+        shows: "lost-write",
+        needs: "a change of the leader under load",
+    },
+    FlawSpec {
+        flaw: Flaw::ReorderInBatch,
+        name: "reorder-in-batch",
+        summary: "swaps the first two records of every 53rd uncompressed batch of at least two, like a broker that \
+                  re-encodes batches and forgets their order",
+        shows: "nonmonotonic-send",
+        needs: "load that fills batches",
+    },
+    FlawSpec {
+        flaw: Flaw::ServeBeyondHighWatermark,
+        name: "serve-beyond-high-watermark",
+        summary: "serves consumers up to the end of the leader's log, so that they read records which a new leader \
+                  never had",
+        shows: "visibility",
+        needs: "an isolated leader with a reader",
+    },
+];
+
+impl Flaw {
+    /// The flaw of this name.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<Self> {
+        FLAWS.iter().find(|spec| spec.name == name).map(|spec| spec.flaw)
+    }
+
+    /// Whether the `count`th batch that a leader is about to append (from 1) is hit. Primes, so that no
+    /// regular load keeps step with them.
+    pub(crate) const fn hits(self, count: u64) -> bool {
+        let every = match self {
+            Self::AckBeforeAppend => 97,
+            Self::DuplicateOnRetry => 101,
+            Self::ReorderInBatch => 53,
+            Self::LoseOnTruncation | Self::ServeBeyondHighWatermark => return false,
+        };
+        count.is_multiple_of(every)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_sorted_unique_and_found() {
+        assert!(FLAWS.is_sorted_by(|a, b| a.name < b.name));
+        for spec in FLAWS {
+            assert_eq!(Flaw::by_name(spec.name), Some(spec.flaw));
+        }
+        assert_eq!(Flaw::by_name("no-such-flaw"), None);
+    }
+}

@@ -1,0 +1,113 @@
+//! Partitions that do not serve again after every fault was healed.
+
+use history::event::{Phase, Role};
+use history::{Note, Partition};
+
+use crate::context::{Context, partition};
+use crate::guarantees::AVAILABILITY;
+use crate::spec::{Basis, Kind, Spec};
+use crate::{Finding, Witness};
+
+pub(crate) static SPEC: Spec = Spec {
+    name: "availability",
+    summary: "partitions that cannot be written and read again after healing",
+    docs: "\
+After the last heal, a fence record must be acknowledged in every partition, and a reader from the log's start \
+must reach it, each within the run's deadline. A partition where that did not happen is `unavailable`, and its \
+records cannot be judged. A run that was cut off before it could demand progress says nothing. The time to \
+recover from each fault is part of the evidence.",
+    kinds: &[UNAVAILABLE],
+    check,
+};
+
+const UNAVAILABLE: Kind = Kind {
+    name: "unavailable",
+    summary: "a partition could not be written or read again after every fault was healed",
+    noun: "partitions that do not serve after healing",
+    of: Basis::Nothing,
+    guarantee: Some(&AVAILABILITY),
+};
+
+fn check(context: &Context<'_>) -> Vec<Finding> {
+    let planned = context.history.plan.load.partitions as usize;
+    let examples: Vec<Witness> =
+        (0..planned).filter_map(|index| unavailable(context, partition(index))).collect();
+    if examples.is_empty() {
+        return Vec::new();
+    }
+    let count = examples.len() as u64;
+    let names: Vec<String> =
+        examples.iter().filter_map(|each| each.partition).map(|p| p.to_string()).collect();
+    let summary = format!("{}: {}", UNAVAILABLE.phrase(count, &context.counts()), names.join(", "));
+    let examples = examples.into_iter().take(crate::context::MAX_EXAMPLES).collect();
+    vec![UNAVAILABLE.finding(&SPEC, count, summary, examples)]
+}
+
+fn unavailable(context: &Context<'_>, partition: Partition) -> Option<Witness> {
+    let after_drain = context.timeline.entered(Phase::End);
+    let after_progress = context.timeline.entered(Phase::Drain).or(after_drain);
+    if context.log(partition).is_some_and(|log| log.complete) {
+        return None;
+    }
+    let fence = context.history.notes().find_map(|(_, _, note)| match note {
+        Note::FenceAcked { partition: of, offset } if *of == partition => Some(*offset),
+        _ => None,
+    });
+    let (what, at) = match fence {
+        None => ("no record could be written there in time", after_progress?),
+        Some(_) if context.history.of(Role::Drain).any(|drain| drain.closed) || after_drain.is_some() => {
+            ("its log could not be read up to the fence in time", after_drain.or(after_progress)?)
+        }
+        Some(_) => return None,
+    };
+    let text = format!("partition {partition} is unavailable after healing: {what}");
+    Some(context.witness(text, None, Some(partition), fence, Some(at)))
+}
+
+#[cfg(test)]
+mod tests {
+    use history::{Note, Offset, Partition, event::Phase, event::Role};
+
+    use crate::context::Context;
+    use crate::testing::{Scene, scene};
+
+    fn texts(scene: &Scene) -> Vec<String> {
+        let findings = super::check(&Context::new(&scene.history));
+        findings.into_iter().flat_map(|finding| finding.examples).map(|witness| witness.text).collect()
+    }
+
+    fn enter(scene: &mut Scene, phase: Phase) {
+        scene.note(Role::Runner, Note::PhaseEntered { phase });
+    }
+
+    #[test]
+    fn a_fence_that_was_not_written_or_not_read_is_unavailable() {
+        let mut scene = scene("p0#0 0@0 acked\n log 0: p0#0\n cut 1:\n cut 2:");
+        scene.note(Role::Admin, Note::FenceAcked { partition: Partition(2), offset: Offset(0) });
+        enter(&mut scene, Phase::Drain);
+        enter(&mut scene, Phase::End);
+        insta::assert_snapshot!(texts(&scene).join("\n"), @r"
+        partition 1 is unavailable after healing: no record could be written there in time
+        partition 2 is unavailable after healing: its log could not be read up to the fence in time
+        ");
+    }
+
+    #[test]
+    fn a_run_that_was_cut_off_says_nothing() {
+        let mut scene = scene("log 0:\n cut 1:\n cut 2:");
+        scene.note(Role::Admin, Note::FenceAcked { partition: Partition(2), offset: Offset(0) });
+        assert!(texts(&scene).is_empty());
+        // Killed in the middle of the drain: partition 2 might have been read.
+        scene.session(Role::Drain, 0, 0).closed = false;
+        enter(&mut scene, Phase::Drain);
+        assert_eq!(texts(&scene).len(), 1);
+    }
+
+    #[test]
+    fn partitions_that_serve_are_no_finding() {
+        let mut scene = scene("log 0:\n log 1:");
+        enter(&mut scene, Phase::Drain);
+        enter(&mut scene, Phase::End);
+        assert!(texts(&scene).is_empty());
+    }
+}

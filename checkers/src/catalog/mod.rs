@@ -1,0 +1,12 @@
+//! The catalog: a folder or file and one `mod` line add a checker.
+
+mod availability;
+mod duplicates;
+mod exercise;
+mod loss;
+mod offsets;
+mod order;
+mod phantoms;
+mod visibility;
+
+include!(concat!(env!("OUT_DIR"), "/catalog.rs"));

@@ -1,0 +1,148 @@
+//! Two reads of one offset that disagree.
+
+use history::event::Role;
+use history::{Contents, Delivery, Offset, Partition, Tag};
+
+use crate::context::{Context, MAX_EXAMPLES, is_fence, partition};
+use crate::guarantees::OFFSETS;
+use crate::spec::{Basis, Kind, Spec};
+use crate::{Finding, Witness};
+
+pub(crate) static SPEC: Spec = Spec {
+    name: "offsets",
+    summary: "two reads of one offset that returned different records",
+    docs: "\
+Two reads, by readers or drains, returned different records at one offset. Where the partition was drained, a \
+reader's record that the log holds elsewhere counts here, unless that reader was given it twice (`duplicate`); \
+one that the log no longer holds is `lost-read`, not also this. An acknowledged offset that now holds another \
+record is a `lost-write`: an acknowledgement is not a read. Each offset counts once.",
+    kinds: &[INCONSISTENT],
+    check,
+};
+
+const INCONSISTENT: Kind = Kind {
+    name: "inconsistent-offsets",
+    summary: "two reads of one offset returned different records",
+    noun: "offsets at which reads disagree",
+    of: Basis::Nothing,
+    guarantee: Some(&OFFSETS),
+};
+
+/// A disagreement, before it becomes a witness.
+type Conflict = (Partition, Offset, Tag, String);
+
+fn check(context: &Context<'_>) -> Vec<Finding> {
+    let mut conflicts = between_drains(context);
+    conflicts.extend(with_the_log(context));
+    conflicts.extend(undrained(context));
+    conflicts.sort_by_key(|(partition, offset, ..)| (*partition, *offset));
+    conflicts.dedup_by_key(|(partition, offset, ..)| (*partition, *offset));
+    if conflicts.is_empty() {
+        return Vec::new();
+    }
+    let count = conflicts.len() as u64;
+    let examples = conflicts.into_iter().take(MAX_EXAMPLES).map(|(partition, offset, tag, text)| {
+        let at = context.find(tag).and_then(|at| context.send(at).completed);
+        context.witness(text, Some(tag), Some(partition), Some(offset), at)
+    });
+    let examples: Vec<Witness> = examples.collect();
+    let summary = INCONSISTENT.phrase(count, &context.counts());
+    vec![INCONSISTENT.finding(&SPEC, count, summary, examples)]
+}
+
+fn between_drains(context: &Context<'_>) -> Vec<Conflict> {
+    let mut conflicts = Vec::new();
+    for (index, log) in context.logs.iter().enumerate() {
+        for (first, second) in &log.conflicts {
+            // Corrupt and foreign records are findings of their own.
+            if let (Some(one), Some(other)) = (first.intact(), second.intact()) {
+                let text = format!(
+                    "two drains read offset {} of partition {index} as {one} and as {other}",
+                    first.offset
+                );
+                conflicts.push((partition(index), first.offset, one, text));
+            }
+        }
+    }
+    conflicts
+}
+
+fn with_the_log(context: &Context<'_>) -> Vec<Conflict> {
+    let mut twice: Vec<(usize, Tag)> =
+        context.twice_delivered().iter().map(|twice| (twice.reader, twice.tag)).collect();
+    twice.sort_unstable();
+    let mut conflicts = Vec::new();
+    for stale in &context.stale {
+        let (reader, delivery, tag) = context.stale_delivery(*stale);
+        let told_twice = twice.binary_search(&(stale.reader, tag)).is_ok();
+        if context.copies(tag) == 0 || told_twice {
+            continue;
+        }
+        let holds =
+            context.log(delivery.partition).and_then(|log| log.at(delivery.offset)).and_then(|e| e.tag);
+        let holds = holds.map_or_else(|| "nothing".to_owned(), |tag| tag.to_string());
+        let text = format!(
+            "{} was given {tag} at offset {} of partition {}, where the log holds {holds}",
+            reader.name(),
+            delivery.offset,
+            delivery.partition
+        );
+        conflicts.push((delivery.partition, delivery.offset, tag, text));
+    }
+    conflicts
+}
+
+/// Without a drained log, reads can still be held against each other.
+fn undrained(context: &Context<'_>) -> Vec<Conflict> {
+    let known = |partition: Partition| context.log(partition).is_some_and(|log| log.complete);
+    let mut reads: Vec<(Partition, Offset, Tag)> = Vec::new();
+    for session in
+        context.history.sessions.iter().filter(|each| matches!(each.role, Role::Reader | Role::Drain))
+    {
+        let unknown = session.deliveries.iter().filter(|delivery| !known(delivery.partition));
+        reads.extend(unknown.filter_map(compared));
+    }
+    reads.sort_unstable();
+    reads.dedup();
+    let conflicts = reads.windows(2).filter(|pair| (pair[0].0, pair[0].1) == (pair[1].0, pair[1].1));
+    conflicts
+        .map(|pair| {
+            let (partition, offset, one) = pair[0];
+            let text =
+                format!("offset {offset} of partition {partition} was read as {one} and as {}", pair[1].2);
+            (partition, offset, one, text)
+        })
+        .collect()
+}
+
+fn compared(delivery: &Delivery) -> Option<(Partition, Offset, Tag)> {
+    let tag = delivery.tag.filter(|tag| delivery.contents == Contents::Intact && !is_fence(Some(*tag)))?;
+    Some((delivery.partition, delivery.offset, tag))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::check;
+
+    #[test]
+    fn a_reader_and_the_log_disagree_about_a_record_that_moved() {
+        let text = "p0#0 0@1 acked\n p1#0 0@0 acked\n log 0: p1#0 p0#0";
+        check(&format!("{text}\n read r0 0: 0=p0#0"), "inconsistent-offsets 1");
+        check(&format!("{text}\n read r0 0: 1=p0#0"), "");
+    }
+
+    #[test]
+    fn without_a_drained_log_readers_are_compared() {
+        let text = "p0#0 0@0 acked\n p1#0 0@0 acked\n cut 0:";
+        check(&format!("{text}\n read r0 0: 0=p0#0\n read r1 0: 0=p1#0"), "inconsistent-offsets 1");
+        check(&format!("{text}\n read r0 0: 0=p0#0\n read r1 0: 0=p0#0"), "");
+    }
+
+    #[test]
+    fn two_drains_disagree() {
+        check(
+            "p0#0 0@0 acked\n p1#0 0@? failed\n log 0: p0#0\n log 0: p1#0\n log 1:",
+            "inconsistent-offsets 1",
+        );
+    }
+}

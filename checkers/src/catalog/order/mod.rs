@@ -1,0 +1,196 @@
+//! Records out of order: in the log against the order of sending, and at readers against the log.
+
+use std::collections::BTreeMap;
+
+use history::{Delivery, Offset, Partition, Send, Session, Tag, Told};
+
+use crate::context::{Context, MAX_EXAMPLES, Place};
+use crate::guarantees::{ORDER, READING};
+use crate::spec::{Basis, Kind, Spec};
+use crate::{Finding, Witness};
+
+pub(crate) static SPEC: Spec = Spec {
+    name: "order",
+    summary: "records out of the order of sending; readers going backwards or skipping",
+    docs: "\
+In the log, only first copies of acknowledged records of one producer session are compared, each with the one \
+sent before it to the same partition: a record in doubt may land at any time. If both have the same key, or \
+if records of one key of a session went to different partitions, it is a `key-reorder`. A reader session that \
+is given an offset at or before the one it was given last is `nonmonotonic-poll`; one that jumps over records \
+of the final log and never gets them is `poll-skip` (if it read every fence, these records are `unseen` \
+instead). What a reader does after it was given a record that was truncated away counts for neither: the root \
+is a `lost-read` or an `inconsistent-offsets`.",
+    kinds: &[SEND, KEY, POLL, SKIP],
+    check,
+};
+
+const SEND: Kind = Kind {
+    name: "nonmonotonic-send",
+    summary: "an acknowledged record lies before one that its producer sent earlier",
+    noun: "acknowledged records before their predecessor",
+    of: Basis::Acked,
+    guarantee: Some(&ORDER),
+};
+const KEY: Kind = Kind {
+    name: "key-reorder",
+    summary: "records of one key and producer lie out of order or in different partitions",
+    noun: "acknowledged records before their predecessor of the same key",
+    of: Basis::Acked,
+    guarantee: Some(&ORDER),
+};
+const POLL: Kind = Kind {
+    name: "nonmonotonic-poll",
+    summary: "a reader was given an offset again, or went backwards",
+    noun: "deliveries at or before the previous offset",
+    of: Basis::Delivered,
+    guarantee: Some(&READING),
+};
+const SKIP: Kind = Kind {
+    name: "poll-skip",
+    summary: "a reader jumped over records of the log and never got them",
+    noun: "records jumped over by a reader",
+    of: Basis::Nothing,
+    guarantee: Some(&READING),
+};
+
+/// What was found of one kind.
+#[derive(Default)]
+struct Tally {
+    count: u64,
+    examples: Vec<Witness>,
+}
+
+impl Tally {
+    fn add(&mut self, witness: impl FnOnce() -> Witness) {
+        self.count += 1;
+        if self.examples.len() < MAX_EXAMPLES {
+            self.examples.push(witness());
+        }
+    }
+
+    fn finding(self, context: &Context<'_>, kind: &Kind) -> Option<Finding> {
+        let summary = kind.phrase(self.count, &context.counts());
+        (self.count > 0).then(|| kind.finding(&SPEC, self.count, summary, self.examples))
+    }
+}
+
+fn check(context: &Context<'_>) -> Vec<Finding> {
+    let (mut send, mut key, mut poll, mut skip) =
+        (Tally::default(), Tally::default(), Tally::default(), Tally::default());
+    for producer in &context.producers {
+        let mut by_partition: BTreeMap<Partition, (&Send, Place)> = BTreeMap::new();
+        let mut by_key: BTreeMap<u64, (&Send, Place)> = BTreeMap::new();
+        for (now, place) in producer.sends().filter(|(send, place)| takes_part(context, send, *place)) {
+            if let Some((before, its)) = by_partition.insert(place.partition, (now, place))
+                && place.offset < its.offset
+                && (now.key.is_none() || now.key != before.key)
+            {
+                send.add(|| behind(context, (before, its), (now, place)));
+            }
+            if let Some(number) = now.key
+                && let Some((before, its)) = by_key.insert(number, (now, place))
+                && (place.partition != its.partition || place.offset < its.offset)
+            {
+                key.add(|| behind(context, (before, its), (now, place)));
+            }
+        }
+    }
+    for reader in &context.readers {
+        follow(context, reader, &mut poll, &mut skip);
+    }
+    [(send, &SEND), (key, &KEY), (poll, &POLL), (skip, &SKIP)]
+        .into_iter()
+        .filter_map(|(tally, kind)| tally.finding(context, kind))
+        .collect()
+}
+
+/// Only acknowledged records that are in a known log have an order.
+fn takes_part(context: &Context<'_>, send: &Send, place: Place) -> bool {
+    send.told == Told::Acked
+        && place.copies > 0
+        && context.log(place.partition).is_some_and(|log| log.complete)
+}
+
+fn behind(context: &Context<'_>, before: (&Send, Place), now: (&Send, Place)) -> Witness {
+    let text = format!(
+        "{} was sent after {}, and lies at offset {} of partition {} against offset {} of partition {}",
+        now.0.tag, before.0.tag, now.1.offset, now.1.partition, before.1.offset, before.1.partition
+    );
+    context.witness(text, Some(now.0.tag), Some(now.1.partition), Some(now.1.offset), now.0.completed)
+}
+
+/// Where a reader stands in one partition.
+struct Stand<'a> {
+    last: &'a Delivery,
+    highest: Offset,
+    /// What it was given since has been truncated: going back is right, and gaps prove nothing.
+    stale: bool,
+}
+
+fn follow(context: &Context<'_>, reader: &Session, poll: &mut Tally, skip: &mut Tally) {
+    let mut stands: BTreeMap<Partition, Stand<'_>> = BTreeMap::new();
+    let mut jumps: Vec<(Partition, Offset, &Delivery)> = Vec::new();
+    for delivery in &reader.deliveries {
+        let stale = context.is_stale(delivery);
+        let Some(stand) = stands.get_mut(&delivery.partition) else {
+            let highest = delivery.offset;
+            stands.insert(delivery.partition, Stand { last: delivery, highest, stale });
+            continue;
+        };
+        let drained = context.log(delivery.partition).is_some_and(|log| log.complete);
+        if delivery.offset <= stand.last.offset && drained && !stand.stale {
+            poll.add(|| backwards(context, reader, stand.last, delivery));
+        } else if delivery.offset.0 > stand.highest.0 + 1 && drained && !stand.stale {
+            jumps.push((delivery.partition, stand.highest, delivery));
+        }
+        *stand = Stand { last: delivery, highest: stand.highest.max(delivery.offset), stale };
+    }
+    if !jumps.is_empty() && !crate::context::caught_up(reader) {
+        jumped_over(context, reader, &jumps, skip);
+    }
+}
+
+fn backwards(context: &Context<'_>, reader: &Session, last: &Delivery, delivery: &Delivery) -> Witness {
+    let text = format!(
+        "{} was given offset {} of partition {} after offset {}",
+        reader.name(),
+        delivery.offset,
+        delivery.partition,
+        last.offset
+    );
+    let (tag, at) = (delivery.tag, delivery.returned);
+    context.witness(text, tag, Some(delivery.partition), Some(delivery.offset), Some(at))
+}
+
+/// Only what the final log holds was jumped over (offsets may be missing for good reasons), and only if
+/// the reader was not given it before or after.
+fn jumped_over(
+    context: &Context<'_>,
+    reader: &Session,
+    jumps: &[(Partition, Offset, &Delivery)],
+    skip: &mut Tally,
+) {
+    let mut skipped: Vec<(Tag, Offset, &Delivery)> = Vec::new();
+    for (partition, from, delivery) in jumps {
+        let Some(log) = context.log(*partition) else { continue };
+        let start = log.entries.partition_point(|entry| entry.offset <= *from);
+        let between = log.entries[start..].iter().take_while(|entry| entry.offset < delivery.offset);
+        let ours = between.filter_map(|entry| Some((entry.intact()?, entry.offset)));
+        skipped.extend(ours.map(|(tag, offset)| (tag, offset, *delivery)));
+    }
+    let never = Context::never_given(reader, skipped.iter().map(|(tag, ..)| *tag).collect());
+    for (tag, offset, delivery) in skipped.into_iter().filter(|(tag, ..)| never.binary_search(tag).is_ok()) {
+        skip.add(|| {
+            let text = format!(
+                "{} went on to offset {} of partition {}, past {tag} at offset {offset}",
+                reader.name(),
+                delivery.offset,
+                delivery.partition
+            );
+            context.witness(text, Some(tag), Some(delivery.partition), Some(offset), Some(delivery.returned))
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! The effective settings: what clients and brokers read back, else what the plan says, else what is
+//! assumed of a history that tells nothing (`guarantees.md` §5).
+
+use std::collections::BTreeMap;
+
+use history::event::Role;
+use history::{History, Note};
+
+use super::retries;
+use crate::guarantees::{Acks, Envelope, Terms};
+
+/// The rules' inputs, and what had to be assumed, as `name=value`.
+pub(super) fn read(history: &History) -> (Terms, Vec<String>) {
+    let mut reader = Reader { history, assumed: Vec::new() };
+    let acks = reader.producer(&["acks", "request.required.acks"], parse_acks, std::cmp::min, "all");
+    let idempotent = reader.producer(&["enable.idempotence"], parse_bool, std::cmp::min, "true");
+    let retries_allowed = reader.producer(
+        &["retries", "message.send.max.retries"],
+        |text| text.parse::<u64>().ok(),
+        std::cmp::max,
+        "2147483647",
+    );
+    let replicas = reader.topic("replication.factor", |text| text.parse().ok(), "3");
+    let min_isr = reader.topic("min.insync.replicas", |text| text.parse().ok(), "2");
+    let unclean = reader.topic("unclean.leader.election.enable", parse_bool, "false");
+    if reader.tells_nothing() {
+        reader.assumed.push("isolation.level=read_committed".to_owned());
+    }
+    let undisturbed = retries(history) == 0
+        && !history
+            .of(Role::Producer)
+            .any(|session| session.notes.iter().any(|(_, note)| matches!(note, Note::ClientError { .. })));
+    let envelope = Envelope::of(&history.plan.schedule);
+    let assumed = reader.assumed;
+    let retry = retries_allowed > 0;
+    (Terms { acks, min_isr, replicas, unclean, idempotent, retry, undisturbed, envelope }, assumed)
+}
+
+struct Reader<'a> {
+    history: &'a History,
+    assumed: Vec<String>,
+}
+
+impl Reader<'_> {
+    /// A producer setting by its names (librdkafka has aliases; the first is Kafka's). Where sessions
+    /// differ, `choose` picks the value that the rules must reckon with.
+    fn producer<T>(
+        &mut self,
+        names: &[&str],
+        parse: fn(&str) -> Option<T>,
+        choose: fn(T, T) -> T,
+        otherwise: &str,
+    ) -> T {
+        let any = |settings: &BTreeMap<String, String>| {
+            names.iter().find_map(|name| settings.get(*name)).and_then(|text| parse(text))
+        };
+        let effective = self.history.of(Role::Producer).filter_map(|session| any(&session.effective));
+        let cell = &self.history.plan.cell;
+        effective
+            .reduce(choose)
+            .or_else(|| any(&cell.librdkafka))
+            .or_else(|| any(&cell.producer))
+            .unwrap_or_else(|| self.assume(names[0], parse, otherwise))
+    }
+
+    /// A topic setting; brokers give the default of some.
+    fn topic<T>(&mut self, name: &str, parse: fn(&str) -> Option<T>, otherwise: &str) -> T {
+        let told = self.history.notes().filter_map(|(_, _, note)| match note {
+            Note::EffectiveTopic { settings } => settings.get(name).and_then(|text| parse(text)),
+            _ => None,
+        });
+        let cell = &self.history.plan.cell;
+        told.last()
+            .or_else(|| cell.topic.get(name).and_then(|text| parse(text)))
+            .or_else(|| cell.broker.get(name).and_then(|text| parse(text)))
+            .unwrap_or_else(|| self.assume(name, parse, otherwise))
+    }
+
+    fn assume<T>(&mut self, name: &str, parse: fn(&str) -> Option<T>, value: &str) -> T {
+        self.assumed.push(format!("{name}={value}"));
+        parse(value).expect("an assumed value is well formed")
+    }
+
+    /// The history and its plan name no setting at all, as an imported one.
+    fn tells_nothing(&self) -> bool {
+        let cell = &self.history.plan.cell;
+        self.history.sessions.iter().all(|session| session.effective.is_empty())
+            && [&cell.topic, &cell.producer, &cell.consumer, &cell.broker, &cell.librdkafka]
+                .iter()
+                .all(|settings| settings.is_empty())
+    }
+}
+
+fn parse_acks(text: &str) -> Option<Acks> {
+    match text {
+        "0" => Some(Acks::None),
+        "1" => Some(Acks::Leader),
+        "all" | "-1" => Some(Acks::All),
+        _ => None,
+    }
+}
+
+fn parse_bool(text: &str) -> Option<bool> {
+    text.parse().ok()
+}

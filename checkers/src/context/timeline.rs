@@ -1,0 +1,212 @@
+//! What happened when: phases, faults, leaders as the controller decided them and as clients saw them.
+
+use std::collections::BTreeMap;
+
+use history::event::Phase;
+use history::{History, Nanos, NodeId, Note, Partition, PlannedFault};
+
+use super::sends::Producer;
+
+/// How long after a heal a leader change may still be that fault's doing: the node comes back, is
+/// unfenced and takes up what nobody else could lead.
+const SETTLE: u64 = 5_000_000_000;
+
+/// One planned fault, as it was carried out.
+#[derive(Debug)]
+pub(crate) struct FaultRun<'a> {
+    pub(crate) planned: &'a PlannedFault,
+    pub(crate) invoked: Option<Nanos>,
+    pub(crate) injected: Option<Nanos>,
+    pub(crate) healed: Option<Nanos>,
+    pub(crate) failed: Option<&'a str>,
+    pub(crate) nodes: Vec<NodeId>,
+    /// What these nodes led when it was invoked.
+    pub(crate) partitions: Vec<Partition>,
+}
+
+impl FaultRun<'_> {
+    /// Whether it was in force at a time (from its invocation to its heal).
+    pub(crate) fn in_force(&self, at: Nanos) -> bool {
+        self.invoked.is_some_and(|from| from <= at) && self.healed.is_none_or(|until| at <= until)
+    }
+
+    /// Whether something at that time may be its doing.
+    pub(crate) fn may_cause(&self, at: Nanos) -> bool {
+        self.invoked.is_some_and(|from| from <= at)
+            && self.healed.is_none_or(|until| at.0 <= until.0.saturating_add(SETTLE))
+    }
+}
+
+/// A partition's state from a moment on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LeaderState {
+    pub(crate) at: Nanos,
+    pub(crate) leader: Option<NodeId>,
+    pub(crate) epoch: i32,
+    pub(crate) isr: usize,
+}
+
+/// A partition got a new leader, or its leader a new epoch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LeaderChange {
+    pub(crate) at: Nanos,
+    pub(crate) partition: Partition,
+    pub(crate) to: NodeId,
+    pub(crate) epoch: i32,
+    /// The planned fault that explains it.
+    pub(crate) fault: Option<u32>,
+}
+
+/// Whom a client took for the leader from a moment on, by partition.
+type Views = BTreeMap<Partition, Vec<(Nanos, Option<NodeId>)>>;
+
+/// Everything with a time.
+#[derive(Debug)]
+pub(crate) struct Timeline<'a> {
+    phases: Vec<(Nanos, Phase)>,
+    pub(crate) faults: Vec<FaultRun<'a>>,
+    /// States by partition, in order of time.
+    pub(crate) leaders: Vec<Vec<LeaderState>>,
+    pub(crate) changes: Vec<LeaderChange>,
+    /// Brokers fenced by the controller, and when.
+    pub(crate) fenced: Vec<(Nanos, NodeId)>,
+    /// One for each producer session.
+    views: Vec<Views>,
+}
+
+impl<'a> Timeline<'a> {
+    pub(super) fn new(history: &'a History, partitions: usize, producers: &[Producer<'a>]) -> Self {
+        let mut faults: Vec<FaultRun<'a>> = history.plan.schedule.iter().map(not_yet).collect();
+        let mut phases = Vec::new();
+        let mut fenced = Vec::new();
+        let mut leaders: Vec<Vec<LeaderState>> = vec![Vec::new(); partitions];
+        for (_, at, note) in history.notes() {
+            match note {
+                Note::PhaseEntered { phase } => phases.push((at, *phase)),
+                Note::Fenced { node, fenced: true } => fenced.push((at, *node)),
+                Note::PartitionState { partition, leader, epoch, isr, .. } => {
+                    if let Some(states) = leaders.get_mut(partition.0 as usize) {
+                        states.push(LeaderState { at, leader: *leader, epoch: *epoch, isr: isr.len() });
+                    }
+                }
+                _ => carry_out(&mut faults, at, note),
+            }
+        }
+        phases.sort_by_key(|(at, _)| *at);
+        fenced.sort_by_key(|(at, _)| *at);
+        for states in &mut leaders {
+            // Where the controller tells, metadata (which lags and knows no epochs) has nothing to add.
+            if states.iter().any(|state| state.epoch >= 0) {
+                states.retain(|state| state.epoch >= 0);
+            }
+            states.sort_by_key(|state| state.at);
+        }
+        let views = producers.iter().map(views_of).collect();
+        let mut timeline = Self { phases, faults, leaders, changes: Vec::new(), fenced, views };
+        timeline.changes = timeline.find_changes();
+        timeline
+    }
+
+    /// When a phase was entered.
+    pub(crate) fn entered(&self, phase: Phase) -> Option<Nanos> {
+        self.phases.iter().find(|(_, entered)| *entered == phase).map(|(at, _)| *at)
+    }
+
+    /// When the load began and ended.
+    pub(crate) fn load(&self) -> (Option<Nanos>, Option<Nanos>) {
+        let start = self.entered(Phase::Load);
+        let after = |(at, phase): &(Nanos, Phase)| (*phase > Phase::Load).then_some(*at);
+        (start, self.phases.iter().find_map(after))
+    }
+
+    /// Milliseconds after the load began.
+    pub(crate) fn at_ms(&self, at: Nanos) -> Option<u64> {
+        self.entered(Phase::Load).map(|start| at.since(start) / 1_000_000)
+    }
+
+    /// The planned fault in force at a time.
+    pub(crate) fn fault_at(&self, at: Nanos) -> Option<u32> {
+        self.faults.iter().rev().find(|fault| fault.in_force(at)).map(|fault| fault.planned.id)
+    }
+
+    /// Whom a producer session took for a partition's leader at a time.
+    pub(crate) fn view(&self, producer: usize, partition: Partition, at: Nanos) -> Option<NodeId> {
+        let views = self.views[producer].get(&partition)?;
+        let after = views.partition_point(|(since, _)| *since <= at);
+        views[..after].last().and_then(|(_, leader)| *leader)
+    }
+
+    fn find_changes(&self) -> Vec<LeaderChange> {
+        let start = self.entered(Phase::Load);
+        let mut changes = Vec::new();
+        for (index, states) in self.leaders.iter().enumerate() {
+            let mut known: Option<(NodeId, i32)> = None;
+            for state in states {
+                let Some(leader) = state.leader else { continue };
+                if let Some((from, epoch)) = known
+                    && (from != leader || state.epoch > epoch)
+                    && start.is_none_or(|start| state.at > start)
+                {
+                    let fault = self.explain(state.at, from);
+                    let partition = super::partition(index);
+                    let change =
+                        LeaderChange { at: state.at, partition, to: leader, epoch: state.epoch, fault };
+                    changes.push(change);
+                }
+                known = Some((leader, state.epoch));
+            }
+        }
+        changes.sort_by_key(|change| change.at);
+        changes
+    }
+
+    /// The latest fault that may move leadership, hit the old leader and may still be at work. (A lone
+    /// replica that returns takes over from itself.)
+    fn explain(&self, at: Nanos, from: NodeId) -> Option<u32> {
+        let explains = |fault: &&FaultRun<'_>| {
+            fault.planned.class.moves_leadership() && fault.may_cause(at) && fault.nodes.contains(&from)
+        };
+        self.faults.iter().rev().find(explains).map(|fault| fault.planned.id)
+    }
+}
+
+fn not_yet(planned: &PlannedFault) -> FaultRun<'_> {
+    FaultRun {
+        planned,
+        invoked: None,
+        injected: None,
+        healed: None,
+        failed: None,
+        nodes: Vec::new(),
+        partitions: Vec::new(),
+    }
+}
+
+fn carry_out<'a>(faults: &mut [FaultRun<'a>], at: Nanos, note: &'a Note) {
+    let mut change = |id: u32, change: &mut dyn FnMut(&mut FaultRun<'a>)| {
+        if let Some(fault) = faults.iter_mut().find(|fault| fault.planned.id == id) {
+            change(fault);
+        }
+    };
+    match note {
+        Note::FaultInvoked { fault, nodes, partitions, .. } => change(*fault, &mut |run| {
+            run.invoked = Some(at);
+            run.nodes.clone_from(nodes);
+            run.partitions.clone_from(partitions);
+        }),
+        Note::FaultInjected { fault } => change(*fault, &mut |run| run.injected = Some(at)),
+        Note::FaultHealed { fault, .. } => change(*fault, &mut |run| run.healed = Some(at)),
+        Note::FaultFailed { fault, reason } => change(*fault, &mut |run| run.failed = Some(reason)),
+        _ => {}
+    }
+}
+
+fn views_of(producer: &Producer<'_>) -> Views {
+    let mut views = Views::new();
+    for (at, note) in &producer.session.notes {
+        if let Note::ClientView { partition, leader } = note {
+            views.entry(*partition).or_default().push((*at, *leader));
+        }
+    }
+    views
+}

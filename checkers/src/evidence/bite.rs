@@ -1,0 +1,205 @@
+//! Did a fault bite? One rule per class, and the sentence that shows it.
+
+use history::{FaultClass, Nanos, NodeId, Partition};
+
+use super::is_confirmed;
+use crate::context::{Context, FaultRun};
+use crate::guarantees::Acks;
+
+/// What was seen of a fault.
+pub(super) struct Bite {
+    pub(super) bitten: bool,
+    pub(super) detail: String,
+}
+
+impl Bite {
+    fn yes(detail: String) -> Self {
+        Self { bitten: true, detail }
+    }
+
+    fn no(detail: impl Into<String>) -> Self {
+        Self { bitten: false, detail: detail.into() }
+    }
+}
+
+pub(super) fn look(context: &Context<'_>, fault: &FaultRun<'_>) -> Bite {
+    if let Some(reason) = fault.failed.filter(|_| fault.injected.is_none()) {
+        return Bite::no(format!("it could not be carried out: {reason}"));
+    }
+    let Some(invoked) = fault.invoked else {
+        return Bite::no("it was never injected: the load ended before its time (raise `--duration`)");
+    };
+    match fault.planned.class {
+        FaultClass::Kill => kill(context, fault, invoked),
+        FaultClass::Pause => pause(context, fault, invoked),
+        FaultClass::IsolateLeader => isolate_leader(context, fault, invoked),
+        FaultClass::IsolateFollowers => isolate_followers(context, fault),
+    }
+}
+
+/// `node 2`, `nodes 1 and 3`.
+fn nodes(fault: &FaultRun<'_>) -> String {
+    let names: Vec<String> = fault.nodes.iter().map(NodeId::to_string).collect();
+    match names.as_slice() {
+        [one] => format!("node {one}"),
+        _ => format!("nodes {}", names.join(" and ")),
+    }
+}
+
+fn seconds(from: Nanos, to: Nanos) -> String {
+    let tenths = (to.since(from) + 50_000_000) / 100_000_000;
+    format!("{}.{} s", tenths / 10, tenths % 10)
+}
+
+/// A new leader epoch for a partition the node led.
+fn kill(context: &Context<'_>, fault: &FaultRun<'_>, invoked: Nanos) -> Bite {
+    if fault.partitions.is_empty() {
+        return Bite::no(format!("{} led no partition when it was killed (try another seed)", nodes(fault)));
+    }
+    let mut moved = context.timeline.changes.iter().filter(|change| {
+        change.fault == Some(fault.planned.id) && fault.partitions.contains(&change.partition)
+    });
+    let Some(first) = moved.next() else {
+        return Bite::no(format!(
+            "no partition of {} got a new leader epoch (raise the fault's duration with `--duration`, or lower \
+             `broker.session.timeout.ms`)",
+            nodes(fault)
+        ));
+    };
+    let others = match moved.count() {
+        0 => String::new(),
+        more => format!(", and {more} more leader changes"),
+    };
+    Bite::yes(format!(
+        "{} was killed; partition {} got node {} as its leader {} later (epoch {}){others}",
+        nodes(fault),
+        first.partition,
+        first.to,
+        seconds(invoked, first.at),
+        first.epoch
+    ))
+}
+
+/// The node was fenced: the pause outlived its session.
+fn pause(context: &Context<'_>, fault: &FaultRun<'_>, invoked: Nanos) -> Bite {
+    let mut fenced = context
+        .timeline
+        .fenced
+        .iter()
+        .filter(|(at, node)| fault.nodes.contains(node) && fault.may_cause(*at) && *at >= invoked);
+    match fenced.next() {
+        Some((at, node)) => {
+            Bite::yes(format!("node {node} was paused, and fenced after {}", seconds(invoked, *at)))
+        }
+        None => Bite::no(format!(
+            "{} was not fenced: the pause was shorter than its session (raise `--duration` or lower \
+             `broker.session.timeout.ms`)",
+            nodes(fault)
+        )),
+    }
+}
+
+/// A new epoch elsewhere during the cut, and the old leader still in use.
+fn isolate_leader(context: &Context<'_>, fault: &FaultRun<'_>, invoked: Nanos) -> Bite {
+    let deposed: Vec<(Partition, Nanos)> = fault
+        .partitions
+        .iter()
+        .filter_map(|partition| Some((*partition, deposed(context, fault, *partition, invoked)?)))
+        .collect();
+    let Some((partition, at)) = deposed.first() else {
+        return Bite::no(format!(
+            "no partition of {} got a new leader epoch elsewhere during the cut (raise `--duration` or lower \
+             `broker.session.timeout.ms`)",
+            nodes(fault)
+        ));
+    };
+    let seen = format!(
+        "{} was cut off; partition {partition} was given a new epoch {} later",
+        nodes(fault),
+        seconds(invoked, *at)
+    );
+    // acks=all cannot be confirmed by a leader that its followers do not hear, unless it is alone.
+    let waits = context.terms.acks == Acks::All && context.terms.replicas > 1;
+    if waits {
+        let tried = sent_during(context, fault, &deposed);
+        return if tried > 0 {
+            Bite::yes(format!("{seen}, and {tried} records were sent to its partitions during the cut"))
+        } else {
+            Bite::no(format!("{seen}, but nothing was sent to its partitions meanwhile (raise `--rate`)"))
+        };
+    }
+    match confirmed_by_the_old(context, fault, &deposed) {
+        0 => Bite::no(format!(
+            "{seen}, but the old leader confirmed nothing after that (raise `--duration` or `--rate`)"
+        )),
+        count => Bite::yes(format!("{seen}, and the old leader confirmed {count} records after that")),
+    }
+}
+
+/// When a partition first had a newer epoch or another leader (or none) than the cut-off node.
+fn deposed(
+    context: &Context<'_>,
+    fault: &FaultRun<'_>,
+    partition: Partition,
+    invoked: Nanos,
+) -> Option<Nanos> {
+    let states = context.timeline.leaders.get(partition.0 as usize)?;
+    let after = states.partition_point(|state| state.at < invoked);
+    let before = states[..after].last();
+    let newer = |state: &&crate::context::LeaderState| {
+        let elsewhere = state.leader.is_none_or(|leader| !fault.nodes.contains(&leader));
+        let changed = before.is_none_or(|before| state.epoch > before.epoch || state.leader != before.leader);
+        elsewhere && changed && fault.in_force(state.at)
+    };
+    states[after..].iter().find(newer).map(|state| state.at)
+}
+
+fn sent_during(context: &Context<'_>, fault: &FaultRun<'_>, deposed: &[(Partition, Nanos)]) -> usize {
+    let to_them = |partition: Option<Partition>| deposed.iter().any(|(of, _)| Some(*of) == partition);
+    context.history.sends().filter(|send| to_them(send.partition) && fault.in_force(send.invoked)).count()
+}
+
+/// Records confirmed after the new epoch existed, while their producer still took the cut-off node for
+/// the leader, or that are gone from the log although confirmed then: only the old leader can have
+/// confirmed those.
+fn confirmed_by_the_old(
+    context: &Context<'_>,
+    fault: &FaultRun<'_>,
+    deposed: &[(Partition, Nanos)],
+) -> usize {
+    let mut count = 0;
+    for (index, producer) in context.producers.iter().enumerate() {
+        for (send, place) in producer.sends().filter(|(send, _)| is_confirmed(send)) {
+            let (Some(partition), Some(completed)) = (send.partition, send.completed) else { continue };
+            let Some((_, since)) = deposed.iter().find(|(of, _)| *of == partition) else { continue };
+            if completed < *since || !fault.in_force(completed) {
+                continue;
+            }
+            let by_view = context
+                .timeline
+                .view(index, partition, completed)
+                .is_some_and(|leader| fault.nodes.contains(&leader));
+            let by_loss = place.copies == 0 && context.absence_counts(send);
+            count += usize::from(by_view || by_loss);
+        }
+    }
+    count
+}
+
+/// An in-sync replica set shrank.
+fn isolate_followers(context: &Context<'_>, fault: &FaultRun<'_>) -> Bite {
+    for partition in &fault.partitions {
+        let Some(states) = context.timeline.leaders.get(partition.0 as usize) else { continue };
+        let shrink = states.windows(2).find(|pair| pair[1].isr < pair[0].isr && fault.may_cause(pair[1].at));
+        if let Some(pair) = shrink {
+            return Bite::yes(format!(
+                "the in-sync replicas of partition {partition} went from {} to {}",
+                pair[0].isr, pair[1].isr
+            ));
+        }
+    }
+    Bite::no(format!(
+        "no in-sync replica set of {} shrank (raise `--duration` or lower `replica.lag.time.max.ms`)",
+        nodes(fault)
+    ))
+}

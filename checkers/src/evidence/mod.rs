@@ -1,0 +1,80 @@
+//! Whether each planned fault bit, how that is known, and how long recovery took (`guarantees.md` §6).
+
+mod bite;
+mod recovery;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use history::{FaultClass, Send, Told};
+
+use crate::FaultEvidence;
+use crate::context::Context;
+
+/// Fewer confirmed records than this say nothing.
+const FEWEST_CONFIRMED: usize = 10;
+
+/// The evidence of every planned fault, in the order of the plan.
+pub(crate) fn faults(context: &Context<'_>) -> Vec<FaultEvidence> {
+    let evidence = context.timeline.faults.iter().map(|fault| {
+        let bite = bite::look(context, fault);
+        FaultEvidence {
+            fault: fault.planned.id,
+            nemesis: fault.planned.nemesis.clone(),
+            class: fault.planned.class,
+            bitten: bite.bitten,
+            detail: bite.detail,
+            recovery_ms: recovery::time(context, fault),
+        }
+    });
+    evidence.collect()
+}
+
+/// What keeps a run from meaning anything, each with what to raise. Empty if it was a fair trial.
+pub(crate) fn shortfalls(context: &Context<'_>) -> Vec<String> {
+    let mut by_class: BTreeMap<FaultClass, Vec<FaultEvidence>> = BTreeMap::new();
+    for evidence in faults(context) {
+        by_class.entry(evidence.class).or_default().push(evidence);
+    }
+    let mut shortfalls = Vec::new();
+    for (class, evidence) in by_class {
+        if let Some(first) = evidence.first().filter(|_| evidence.iter().all(|each| !each.bitten)) {
+            shortfalls.push(format!("{class} did not bite: {}", first.detail));
+        }
+    }
+    shortfalls.extend(too_little(context));
+    shortfalls
+}
+
+/// Confirmed as far as the producer's settings confirm anything.
+pub(crate) fn is_confirmed(send: &Send) -> bool {
+    matches!(send.told, Told::Acked | Told::Sent)
+}
+
+fn too_little(context: &Context<'_>) -> Vec<String> {
+    // Tried and confirmed, by partition.
+    let mut tries: BTreeMap<_, (usize, usize)> = BTreeMap::new();
+    let mut confirmed = 0;
+    for send in context.history.sends() {
+        let yes = usize::from(is_confirmed(send));
+        confirmed += yes;
+        if let Some(partition) = send.partition {
+            let counts = tries.entry(partition).or_default();
+            counts.0 += 1;
+            counts.1 += yes;
+        }
+    }
+    if confirmed < FEWEST_CONFIRMED {
+        return vec![format!(
+            "only {confirmed} records were confirmed, and fewer than {FEWEST_CONFIRMED} say nothing (raise \
+             `--duration` or `--rate`)"
+        )];
+    }
+    let unserved = tries.into_iter().filter(|(_, (tried, yes))| *tried >= FEWEST_CONFIRMED && *yes == 0);
+    unserved
+        .map(|(partition, (tried, _))| {
+            format!("none of {tried} records for partition {partition} was confirmed (raise `--duration`)")
+        })
+        .collect()
+}

@@ -1,0 +1,163 @@
+//! Why a rule says what it says: one reason and one source each, shown in every verdict.
+
+/// The reason behind a promise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// acks=0.
+    Unacknowledged,
+    /// One replica, and faults that leave its page cache.
+    LoneReplica,
+    /// acks=1, and nothing that moves leadership.
+    LeaderStays,
+    /// acks=1, and leadership can move.
+    LeaderMoves,
+    /// acks=all, min.insync.replicas=1, clean election.
+    InSyncOne,
+    /// acks=all, min.insync.replicas ≥ 2, clean election.
+    InSyncSeveral,
+    /// Unclean election, and a fault plan that cannot take the whole ISR out.
+    UncleanSpared,
+    /// Unclean election, and one that can.
+    UncleanElection,
+    /// Readers get what every in-sync replica has.
+    BelowHighWatermark,
+    /// Idempotent producer, nothing acknowledged can be lost.
+    Idempotent,
+    /// Idempotent producer, but acknowledged records may be lost.
+    IdempotentLossy,
+    /// retries=0 and leadership stays.
+    NoRetries,
+    /// retries=0, but leadership can move.
+    HiddenRetries,
+    /// Nothing planned and nothing seen that makes a client send twice.
+    NothingRetried,
+    /// Retries without idempotence.
+    Retries,
+    /// No idempotence.
+    NotIdempotent,
+    /// The client must report on every record it took.
+    EveryRecordReported,
+    /// The application died with records in its client.
+    ApplicationDied,
+    /// Nobody may invent or damage a record.
+    NothingInvented,
+    /// A healed cluster must serve again.
+    HealedServes,
+}
+
+impl Cause {
+    /// The reason, one sentence.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Unacknowledged => {
+                "with acks=0 no broker confirms anything, and a record may vanish unnoticed"
+            }
+            Self::LoneReplica => {
+                "the only replica keeps what it wrote through kills, pauses and cuts: the page cache outlives the \
+                 process"
+            }
+            Self::LeaderStays => "acks=1 needs the leader alone, and no planned fault moves leadership",
+            Self::LeaderMoves => {
+                "acks=1 confirms before any follower has the record, and a planned fault can move leadership to one \
+                 that lacks it"
+            }
+            Self::InSyncOne => {
+                "acks=all waits for every in-sync replica and only those are elected, so process and network faults \
+                 lose nothing"
+            }
+            Self::InSyncSeveral => {
+                "acks=all with min.insync.replicas of 2 or more confirms what at least two replicas have, and only \
+                 those are elected"
+            }
+            Self::UncleanSpared => {
+                "unclean election is on, but the planned faults cannot take every in-sync replica out at once"
+            }
+            Self::UncleanElection => {
+                "unclean election may choose a replica that lacks records once every in-sync one is out, as these \
+                 faults allow"
+            }
+            Self::BelowHighWatermark => {
+                "readers are served only what every in-sync replica has, and only those are elected"
+            }
+            Self::Idempotent => {
+                "an idempotent producer numbers its batches, and brokers that lose nothing refuse copies and gaps"
+            }
+            Self::IdempotentLossy => {
+                "brokers forget a producer's numbers together with its records, and this configuration may lose \
+                 acknowledged ones"
+            }
+            Self::NoRetries => "retries=0 sends nothing twice while leadership stays",
+            Self::HiddenRetries => {
+                "librdkafka sends again after `not leader` even with retries=0, and the old leader may have appended \
+                 and replicated"
+            }
+            Self::NothingRetried => "no fault was planned and no client reported a retry or an error",
+            Self::Retries => "without idempotence a retry whose first try arrived is a second copy",
+            Self::NotIdempotent => {
+                "without idempotence a retried batch may land behind the ones sent after it"
+            }
+            Self::EveryRecordReported => {
+                "a client that is closed in an orderly way has reported on every record"
+            }
+            Self::ApplicationDied => "what a killed application left in its client's memory is gone",
+            Self::NothingInvented => "no configuration allows records that nobody sent, or damaged ones",
+            Self::HealedServes => {
+                "once every fault is healed, every partition must be writable and readable again"
+            }
+        }
+    }
+
+    /// Where that is written.
+    #[must_use]
+    pub const fn source(self) -> &'static str {
+        match self {
+            Self::Unacknowledged => "guarantees §1; Kafka producer configuration, acks",
+            Self::LoneReplica | Self::LeaderStays | Self::LeaderMoves | Self::InSyncOne => {
+                "guarantees §2; Kafka documentation, replication"
+            }
+            Self::InSyncSeveral => "guarantees §2; KIP-966",
+            Self::UncleanSpared | Self::UncleanElection => {
+                "guarantees §2; topic configuration, unclean.leader.election.enable"
+            }
+            Self::BelowHighWatermark => "guarantees §3; KIP-101, KIP-207",
+            Self::Idempotent | Self::IdempotentLossy => "guarantees §3; KIP-98",
+            Self::NoRetries | Self::HiddenRetries => {
+                "guarantees §3; KAFKA-13574; librdkafka, produce error handling"
+            }
+            Self::NothingRetried | Self::Retries | Self::NotIdempotent => {
+                "guarantees §3; librdkafka introduction, reliability"
+            }
+            Self::EveryRecordReported | Self::ApplicationDied => "guarantees §1",
+            Self::NothingInvented => "KIP-98, record batch checksum",
+            Self::HealedServes => "guarantees §8",
+        }
+    }
+
+    /// The reason as a clause after `as` or `though`: `acks=1 allows when a leader moves`.
+    #[must_use]
+    pub const fn clause(self) -> &'static str {
+        match self {
+            Self::Unacknowledged => "acks=0 promises nothing",
+            Self::LoneReplica => "a single replica survives such faults",
+            Self::LeaderStays => "acks=1 keeps them while no leader moves",
+            Self::LeaderMoves => "acks=1 allows when a leader moves",
+            Self::InSyncOne => "acks=all with clean election keeps them",
+            Self::InSyncSeveral => "acks=all with min.insync.replicas of 2 or more keeps them",
+            Self::UncleanSpared => "these faults leave an in-sync replica",
+            Self::UncleanElection => "unclean election allows",
+            Self::BelowHighWatermark => "readers see only what every in-sync replica has",
+            Self::Idempotent => "an idempotent producer rules that out",
+            Self::IdempotentLossy => "a configuration that loses records allows even with idempotence",
+            Self::NoRetries => "retries=0 sends nothing twice",
+            Self::HiddenRetries => "librdkafka allows when a leader moves, even with retries=0",
+            Self::NothingRetried => "nothing made a client retry",
+            Self::Retries => "retries without idempotence allow",
+            Self::NotIdempotent => "a producer without idempotence allows",
+            Self::EveryRecordReported => "a closed client has reported on every record",
+            Self::ApplicationDied => "nothing is promised for a killed application",
+            Self::NothingInvented => "no configuration allows it",
+            Self::HealedServes => "a healed cluster must serve",
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! When records may vanish: acknowledged ones, unconfirmed ones, and those a reader has seen.
+
+use super::{Acks, Cause, Promise, Terms};
+
+/// Acknowledged records are kept. The table of guarantees §2, row by row.
+pub(super) fn acknowledged(terms: &Terms) -> Option<Promise> {
+    Some(match terms.acks {
+        Acks::None => Promise::none(Cause::Unacknowledged),
+        // RF 1: leadership has nowhere to go, and the page cache outlives the process.
+        _ if terms.replicas <= 1 => Promise::must_hold(Cause::LoneReplica),
+        Acks::Leader if terms.envelope.moves_leadership() => Promise::may_break(Cause::LeaderMoves),
+        Acks::Leader if !terms.unclean => Promise::must_hold(Cause::LeaderStays),
+        Acks::Leader | Acks::All => replicated(terms),
+    })
+}
+
+/// Records that every in-sync replica has are kept (RF ≥ 2).
+fn replicated(terms: &Terms) -> Promise {
+    if terms.unclean && terms.envelope.can_empty_isr() {
+        Promise::may_break(Cause::UncleanElection)
+    } else if terms.unclean {
+        Promise::must_hold(Cause::UncleanSpared)
+    } else if terms.min_isr <= 1 {
+        Promise::must_hold(Cause::InSyncOne)
+    } else {
+        Promise::must_hold(Cause::InSyncSeveral)
+    }
+}
+
+/// acks=0: what was written to a socket arrives. Nobody promises that; it is `may-break` and not `noted`,
+/// so that a loss is shown with its count.
+pub(super) fn unconfirmed(terms: &Terms) -> Option<Promise> {
+    (terms.acks == Acks::None).then(|| Promise::may_break(Cause::Unacknowledged))
+}
+
+/// What a reader was given stays. Readers are served below the high watermark whatever `acks` is, so this
+/// is the rule of acknowledged loss for acks=all.
+pub(super) fn visible(terms: &Terms) -> Option<Promise> {
+    if terms.replicas <= 1 {
+        return Some(Promise::must_hold(Cause::LoneReplica));
+    }
+    let promise = replicated(terms);
+    Some(match promise.cause {
+        Cause::InSyncOne | Cause::InSyncSeveral => Promise::must_hold(Cause::BelowHighWatermark),
+        _ => promise,
+    })
+}
+
+/// Two reads of one offset agree: below the high watermark as acknowledged loss, and nothing that a
+/// reader is given lies above it.
+pub(super) fn offsets(terms: &Terms) -> Option<Promise> {
+    match acknowledged(terms) {
+        Some(promise) if promise.cause != Cause::Unacknowledged => Some(promise),
+        _ => visible(terms),
+    }
+}
+
+/// A client that was closed has reported on every record it took.
+pub(super) fn silent(_: &Terms) -> Option<Promise> {
+    Some(Promise::must_hold(Cause::EveryRecordReported))
+}
+
+/// Nothing is promised for what a killed application left in memory.
+pub(super) fn in_client(_: &Terms) -> Option<Promise> {
+    Some(Promise::none(Cause::ApplicationDied))
+}

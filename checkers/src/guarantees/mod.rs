@@ -1,0 +1,145 @@
+//! What a configuration promises, per guarantee: one rule each, a small pure function over [`Terms`], with
+//! its reason and its source in [`Cause`]. The page behind it is the project's table of guarantees.
+
+mod advice;
+mod cause;
+mod loss;
+mod repeats;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use history::{FaultClass, PlannedFault};
+
+pub(crate) use advice::advice;
+pub use cause::Cause;
+pub use table::GUARANTEES;
+pub(crate) use table::{
+    ACKNOWLEDGED_LOSS, AVAILABILITY, CLIENT_LOSS, DUPLICATES, OFFSETS, ORDER, PHANTOMS, READING, SILENT_LOSS,
+    UNCONFIRMED_LOSS, UNSEEN, VISIBILITY,
+};
+
+use crate::Expectation;
+
+/// Who must have a record before the producer is told so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Acks {
+    /// Nobody (`acks=0`).
+    None,
+    /// The leader (`acks=1`).
+    Leader,
+    /// Every in-sync replica (`acks=all`).
+    All,
+}
+
+/// What the plan's faults may do, whatever they happened to do.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Envelope {
+    /// The classes of fault planned.
+    pub classes: BTreeSet<FaultClass>,
+    /// Faults that take a broker out of its partitions' leadership, one broker each.
+    pub outages: usize,
+    /// Faults that can shrink an ISR to its leader alone while the leader lives.
+    pub shrinks: usize,
+}
+
+impl Envelope {
+    /// The envelope of a schedule.
+    #[must_use]
+    pub fn of(schedule: &[PlannedFault]) -> Self {
+        let mut envelope = Self::default();
+        for fault in schedule {
+            envelope.add(fault.class);
+        }
+        envelope
+    }
+
+    /// Adds one fault. Every class must be placed here before any rule can speak of it: the rules below
+    /// hold for process and network faults, which leave what was written in the page cache.
+    pub fn add(&mut self, class: FaultClass) {
+        self.classes.insert(class);
+        match class {
+            FaultClass::Kill | FaultClass::Pause | FaultClass::IsolateLeader => self.outages += 1,
+            FaultClass::IsolateFollowers => self.shrinks += 1,
+        }
+    }
+
+    /// Whether leadership can move to another broker.
+    #[must_use]
+    pub fn moves_leadership(&self) -> bool {
+        self.classes.iter().any(|class| class.moves_leadership())
+    }
+
+    /// Whether every in-sync replica can be out at once, so that an unclean election has to choose among
+    /// the others. One outage leaves the rest of a full ISR; a second may come before the first is back
+    /// in it, and one after a shrink takes the last member.
+    #[must_use]
+    pub fn can_empty_isr(&self) -> bool {
+        self.outages > 1 || (self.outages > 0 && self.shrinks > 0)
+    }
+}
+
+/// The inputs of every rule: effective settings and the fault envelope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// `acks`.
+    pub acks: Acks,
+    /// `min.insync.replicas`.
+    pub min_isr: u32,
+    /// `replication.factor`.
+    pub replicas: u32,
+    /// `unclean.leader.election.enable`.
+    pub unclean: bool,
+    /// `enable.idempotence`.
+    pub idempotent: bool,
+    /// `retries` is more than 0.
+    pub retry: bool,
+    /// No client counted a retry or raised an error: nothing shows that anything was sent twice.
+    pub undisturbed: bool,
+    /// What may go wrong.
+    pub envelope: Envelope,
+}
+
+/// What a rule says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Promise {
+    /// What must, may or need not hold.
+    pub expectation: Expectation,
+    /// Why.
+    pub cause: Cause,
+}
+
+impl Promise {
+    const fn must_hold(cause: Cause) -> Self {
+        Self { expectation: Expectation::MustHold, cause }
+    }
+
+    const fn may_break(cause: Cause) -> Self {
+        Self { expectation: Expectation::MayBreak, cause }
+    }
+
+    const fn none(cause: Cause) -> Self {
+        Self { expectation: Expectation::NoGuarantee, cause }
+    }
+
+    /// Whether a break would be a bug.
+    #[must_use]
+    pub fn is_must_hold(self) -> bool {
+        self.expectation == Expectation::MustHold
+    }
+}
+
+/// One guarantee: its name, what it means, and the rule that says when it is given.
+#[derive(Debug)]
+pub struct Guarantee {
+    /// Its name, kebab-case.
+    pub name: &'static str,
+    /// What it means, in a user's words.
+    pub promise: &'static str,
+    /// The rule; `None` where the guarantee says nothing about such a configuration.
+    pub rule: fn(&Terms) -> Option<Promise>,
+    /// It is judged on the drained log, so that nobody can say without one.
+    pub needs_log: bool,
+}

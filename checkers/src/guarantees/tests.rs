@@ -1,0 +1,217 @@
+//! Every combination of settings and faults against the tables of the guarantees, written out a second
+//! time in other words, and the texts that go with them.
+
+use std::collections::BTreeSet;
+
+use history::FaultClass::{self, IsolateFollowers, IsolateLeader, Kill, Pause};
+
+use super::*;
+use crate::Word;
+use Expectation::{MayBreak, MustHold, NoGuarantee};
+
+/// Fault plans, by hand: can leadership move, can the whole ISR be out at once.
+const PLANS: &[(&[FaultClass], bool, bool)] = &[
+    (&[], false, false),
+    (&[Kill], true, false),
+    (&[Pause], true, false),
+    (&[IsolateLeader], true, false),
+    (&[IsolateFollowers], false, false),
+    (&[IsolateFollowers, IsolateFollowers], false, false),
+    (&[Kill, Kill], true, true),
+    (&[Pause, Pause], true, true),
+    (&[IsolateLeader, IsolateLeader], true, true),
+    (&[Kill, Pause], true, true),
+    (&[Kill, IsolateLeader], true, true),
+    (&[Kill, IsolateFollowers], true, true),
+    (&[Pause, IsolateLeader], true, true),
+    (&[Pause, IsolateFollowers], true, true),
+    (&[IsolateLeader, IsolateFollowers], true, true),
+    (&[Kill, Pause, IsolateLeader, IsolateFollowers], true, true),
+];
+
+/// A combination with its plan's two facts.
+struct Case {
+    terms: Terms,
+    moves: bool,
+    empties: bool,
+}
+
+fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for acks in [Acks::None, Acks::Leader, Acks::All] {
+        for (replicas, min_isr) in [(1, 1), (2, 1), (2, 2), (3, 1), (3, 2), (3, 3)] {
+            for bits in 0..16_u32 {
+                for (faults, moves, empties) in PLANS {
+                    let mut envelope = Envelope::default();
+                    faults.iter().for_each(|class| envelope.add(*class));
+                    let bit = |number: u32| bits & (1 << number) != 0;
+                    let (unclean, idempotent, retry, undisturbed) = (bit(0), bit(1), bit(2), bit(3));
+                    let terms =
+                        Terms { acks, min_isr, replicas, unclean, idempotent, retry, undisturbed, envelope };
+                    cases.push(Case { terms, moves: *moves, empties: *empties });
+                }
+            }
+        }
+    }
+    cases
+}
+
+/// The table of acknowledged loss, row by row as it is written.
+fn loss_table(case: &Case, acks: Acks) -> Expectation {
+    let clean = !case.terms.unclean;
+    match (acks, case.terms.replicas, case.terms.min_isr) {
+        (Acks::None, _, _) => NoGuarantee,
+        // acks=1 or all, RF 1: process kill and pause, partition.
+        (_, 1, _) => MustHold,
+        // acks=1, RF ≥ 2: no fault, follower-only faults; not anything that can move leadership.
+        (Acks::Leader, _, _) if case.moves => MayBreak,
+        // acks=all, min ISR 1, clean: any process or network fault.
+        (Acks::All, _, 1) if clean => MustHold,
+        // acks=all, min ISR ≥ 2, clean: any number of kills, pauses, partitions.
+        (Acks::All, _, _) if clean => MustHold,
+        // Unclean: no fault, or faults that cannot take the whole ISR out at once.
+        (_, _, _) if case.terms.unclean && case.empties => MayBreak,
+        _ => MustHold,
+    }
+}
+
+fn expected(case: &Case, guarantee: &str) -> Option<Expectation> {
+    let terms = &case.terms;
+    let loss = loss_table(case, terms.acks);
+    let numbered = if loss == MustHold { MustHold } else { MayBreak };
+    Some(match guarantee {
+        "acknowledged-loss" => loss,
+        "unconfirmed-loss" if terms.acks == Acks::None => MayBreak,
+        "unconfirmed-loss" => return None,
+        "silent-loss" | "phantoms" | "availability" => MustHold,
+        "client-loss" => NoGuarantee,
+        "duplicates" => match (terms.idempotent, terms.retry, terms.undisturbed) {
+            (true, _, _) => numbered,
+            (false, false, _) => {
+                if case.moves {
+                    MayBreak
+                } else {
+                    MustHold
+                }
+            }
+            (false, true, true) if terms.envelope.classes.is_empty() => MustHold,
+            (false, true, _) => MayBreak,
+        },
+        "order" => {
+            if terms.idempotent {
+                numbered
+            } else {
+                MayBreak
+            }
+        }
+        "visibility" | "unseen" | "reading-order" => loss_table(case, Acks::All),
+        "offsets" if terms.acks == Acks::None => loss_table(case, Acks::All),
+        "offsets" => loss,
+        other => panic!("no table for {other}"),
+    })
+}
+
+#[test]
+fn every_rule_answers_as_the_tables_say() {
+    let cases = cases();
+    assert_eq!(cases.len(), 3 * 6 * 16 * PLANS.len());
+    for case in cases {
+        for guarantee in GUARANTEES {
+            let answer = (guarantee.rule)(&case.terms).map(|promise| promise.expectation);
+            assert_eq!(answer, expected(&case, guarantee.name), "{}: {:?}", guarantee.name, case.terms);
+        }
+    }
+}
+
+#[test]
+fn more_faults_never_promise_more() {
+    for case in cases() {
+        for class in [Kill, Pause, IsolateLeader, IsolateFollowers] {
+            let mut worse = case.terms.clone();
+            worse.envelope.add(class);
+            for guarantee in GUARANTEES {
+                let before = (guarantee.rule)(&case.terms).is_some_and(Promise::is_must_hold);
+                let after = (guarantee.rule)(&worse).is_some_and(Promise::is_must_hold);
+                assert!(before || !after, "{}: {:?} and {class}", guarantee.name, case.terms);
+            }
+        }
+    }
+}
+
+#[test]
+fn names_are_unique_and_speak() {
+    let names: BTreeSet<&str> = GUARANTEES.iter().map(|guarantee| guarantee.name).collect();
+    assert_eq!(names.len(), GUARANTEES.len());
+    for guarantee in GUARANTEES {
+        assert!(!guarantee.promise.is_empty());
+        assert!(guarantee.name.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{}", guarantee.name);
+    }
+}
+
+/// What a user reads, for every promise that a rule can make.
+#[test]
+fn the_texts_are_these() {
+    let mut seen = BTreeSet::new();
+    let mut text = String::new();
+    for guarantee in GUARANTEES {
+        for case in cases() {
+            let Some(promise) = (guarantee.rule)(&case.terms) else { continue };
+            if !seen.insert((guarantee.name, format!("{:?}", promise.cause))) {
+                continue;
+            }
+            assert!(!promise.cause.source().is_empty() && !promise.cause.clause().is_empty());
+            let advice = match promise.expectation {
+                MayBreak => advice(guarantee, promise.cause, Word::Shown).unwrap_or("-"),
+                _ => "",
+            };
+            let expectation = format!("{:?}", promise.expectation);
+            let line = format!("{} {expectation}: {} | {advice}", guarantee.name, promise.cause.reason());
+            text.push_str(line.trim_end_matches(" | "));
+            text.push('\n');
+        }
+    }
+    insta::assert_snapshot!(text, @r"
+    acknowledged-loss NoGuarantee: with acks=0 no broker confirms anything, and a record may vanish unnoticed
+    acknowledged-loss MustHold: the only replica keeps what it wrote through kills, pauses and cuts: the page cache outlives the process
+    acknowledged-loss MustHold: acks=1 needs the leader alone, and no planned fault moves leadership
+    acknowledged-loss MayBreak: acks=1 confirms before any follower has the record, and a planned fault can move leadership to one that lacks it | set acks=all and min.insync.replicas=2: a record is then confirmed only when a second replica has it
+    acknowledged-loss MustHold: unclean election is on, but the planned faults cannot take every in-sync replica out at once
+    acknowledged-loss MustHold: acks=all waits for every in-sync replica and only those are elected, so process and network faults lose nothing
+    acknowledged-loss MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | set unclean.leader.election.enable=false: the partition then waits for a replica that has every record
+    acknowledged-loss MustHold: acks=all with min.insync.replicas of 2 or more confirms what at least two replicas have, and only those are elected
+    unconfirmed-loss MayBreak: with acks=0 no broker confirms anything, and a record may vanish unnoticed | set acks=all and min.insync.replicas=2: with acks=0 the application is never told of a loss
+    silent-loss MustHold: a client that is closed in an orderly way has reported on every record
+    client-loss NoGuarantee: what a killed application left in its client's memory is gone
+    duplicates MustHold: retries=0 sends nothing twice while leadership stays
+    duplicates MayBreak: librdkafka sends again after `not leader` even with retries=0, and the old leader may have appended and replicated | set enable.idempotence=true: retries=0 does not keep this client from sending a batch twice
+    duplicates MayBreak: brokers forget a producer's numbers together with its records, and this configuration may lose acknowledged ones | set acks=all, min.insync.replicas=2 and clean election: idempotence is as good as the brokers' memory
+    duplicates MayBreak: without idempotence a retry whose first try arrived is a second copy | set enable.idempotence=true: brokers then recognise a retried batch and keep one copy
+    duplicates MustHold: no fault was planned and no client reported a retry or an error
+    duplicates MustHold: an idempotent producer numbers its batches, and brokers that lose nothing refuse copies and gaps
+    order MayBreak: without idempotence a retried batch may land behind the ones sent after it | set enable.idempotence=true: it keeps the order with up to five requests in flight
+    order MayBreak: brokers forget a producer's numbers together with its records, and this configuration may lose acknowledged ones | set acks=all, min.insync.replicas=2 and clean election: idempotence is as good as the brokers' memory
+    order MustHold: an idempotent producer numbers its batches, and brokers that lose nothing refuse copies and gaps
+    visibility MustHold: the only replica keeps what it wrote through kills, pauses and cuts: the page cache outlives the process
+    visibility MustHold: readers are served only what every in-sync replica has, and only those are elected
+    visibility MustHold: unclean election is on, but the planned faults cannot take every in-sync replica out at once
+    visibility MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | set unclean.leader.election.enable=false: readers then never see records that vanish
+    unseen MustHold: the only replica keeps what it wrote through kills, pauses and cuts: the page cache outlives the process
+    unseen MustHold: readers are served only what every in-sync replica has, and only those are elected
+    unseen MustHold: unclean election is on, but the planned faults cannot take every in-sync replica out at once
+    unseen MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | -
+    reading-order MustHold: the only replica keeps what it wrote through kills, pauses and cuts: the page cache outlives the process
+    reading-order MustHold: readers are served only what every in-sync replica has, and only those are elected
+    reading-order MustHold: unclean election is on, but the planned faults cannot take every in-sync replica out at once
+    reading-order MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | -
+    offsets MustHold: the only replica keeps what it wrote through kills, pauses and cuts: the page cache outlives the process
+    offsets MustHold: readers are served only what every in-sync replica has, and only those are elected
+    offsets MustHold: unclean election is on, but the planned faults cannot take every in-sync replica out at once
+    offsets MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | -
+    offsets MustHold: acks=1 needs the leader alone, and no planned fault moves leadership
+    offsets MayBreak: acks=1 confirms before any follower has the record, and a planned fault can move leadership to one that lacks it | -
+    offsets MustHold: acks=all waits for every in-sync replica and only those are elected, so process and network faults lose nothing
+    offsets MustHold: acks=all with min.insync.replicas of 2 or more confirms what at least two replicas have, and only those are elected
+    phantoms MustHold: no configuration allows records that nobody sent, or damaged ones
+    availability MustHold: once every fault is healed, every partition must be writable and readable again
+    ");
+}

@@ -1,0 +1,378 @@
+//! The 64-byte row: how a frequent event becomes 56 bytes, and the word that commits them.
+//!
+//! | bytes | field |
+//! |---|---|
+//! | 0 | kind: 1 send invoked, 2 send completed, 3 delivered, 4 note |
+//! | 1, 2 | outcome, told |
+//! | 3 | presence bits (1 partition, 2 offset or key, 4 tag), contents in bits 4 and 5 |
+//! | 4..8 | partition |
+//! | 8..16 | time |
+//! | 16..24 | sequence number |
+//! | 24..32 | offset; of an invocation its key; of a note its place in the side table |
+//! | 32..36, 36..40 | producer, session |
+//! | 40..48 | intended time of an invocation, poll time of a delivery |
+//! | 48..52 | error |
+//! | 52..56 | payload bytes of an invocation, JSON bytes of a note |
+//! | 56..64 | commit word: CRC32C of all before and of the row's number, then a constant |
+
+use crate::event::{Contents, Event, Note};
+use crate::ids::{Nanos, Offset, Partition, Tag};
+use crate::outcome::{ErrorCode, Outcome, Told};
+
+/// Bytes of a row.
+pub(super) const ROW_BYTES: usize = 64;
+/// Bytes of a row before its commit word.
+pub(super) const BODY_BYTES: usize = 56;
+/// A row without its commit word.
+pub(super) type Body = [u8; BODY_BYTES];
+
+/// Upper half of every commit word: a row whose checksum happens to be 0 is still told from an empty one.
+const COMMITTED: u64 = 0x4857_524f << 32;
+
+const SEND_INVOKED: u8 = 1;
+const SEND_COMPLETED: u8 = 2;
+const DELIVERED: u8 = 3;
+const NOTE: u8 = 4;
+
+const HAS_PARTITION: u8 = 1;
+const HAS_OFFSET: u8 = 2;
+const HAS_TAG: u8 = 4;
+const CONTENTS_SHIFT: u8 = 4;
+
+/// What a row holds.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Content {
+    /// An event, whole.
+    Event(Event),
+    /// A note in the side table.
+    Note(Place),
+}
+
+/// Where a note is in the side table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Byte offset of its entry.
+    pub(super) offset: u64,
+    /// Bytes of its JSON.
+    pub(super) length: u32,
+}
+
+/// The word that commits a row: its number is part of the checksum, so that a row in a wrong place is damage.
+pub(super) fn commit_word(body: &Body, number: u32) -> u64 {
+    let mut summed = [0; BODY_BYTES + 4];
+    summed[..BODY_BYTES].copy_from_slice(body);
+    summed[BODY_BYTES..].copy_from_slice(&number.to_le_bytes());
+    COMMITTED | u64::from(crc32c::crc32c(&summed))
+}
+
+/// How an event is recorded.
+#[derive(Debug, PartialEq)]
+pub(super) enum Encoded<'a> {
+    /// As this row.
+    Row(Body),
+    /// In the side table, and then as the row of [`encode_note`].
+    Note(&'a Note),
+}
+
+/// Lays out an event.
+pub(super) fn encode(at: Nanos, event: &Event) -> Encoded<'_> {
+    let mut row = Fields { at: at.0, ..Fields::default() };
+    match event {
+        &Event::SendInvoked { tag, partition, key, payload_bytes, intended } => {
+            row.kind = SEND_INVOKED;
+            row.set_tag(tag);
+            row.set_partition(partition);
+            row.set_offset(key.map(u64::cast_signed));
+            row.length = payload_bytes;
+            row.aux = intended.0;
+        }
+        &Event::SendCompleted { tag, partition, offset, outcome, told, error } => {
+            row.kind = SEND_COMPLETED;
+            row.set_tag(tag);
+            row.set_partition(partition);
+            row.set_offset(offset.map(|offset| offset.0));
+            row.outcome = outcome_code(outcome);
+            row.told = told_code(told);
+            row.error = error.0;
+        }
+        &Event::Delivered { polled, partition, offset, tag, contents } => {
+            row.kind = DELIVERED;
+            row.set_partition(Some(partition));
+            row.set_offset(Some(offset.0));
+            if let Some(tag) = tag {
+                row.set_tag(tag);
+            }
+            row.flags |= contents_code(contents) << CONTENTS_SHIFT;
+            row.aux = polled.0;
+        }
+        Event::Note(note) => return Encoded::Note(note),
+    }
+    Encoded::Row(row.pack())
+}
+
+/// The row that refers to a note.
+pub(super) fn encode_note(at: Nanos, place: Place) -> Body {
+    let mut row = Fields { kind: NOTE, at: at.0, length: place.length, ..Fields::default() };
+    row.set_offset(Some(place.offset.cast_signed()));
+    row.pack()
+}
+
+/// Reads a committed row back; `Err` says what this build does not know about it.
+pub(super) fn decode(body: &Body) -> Result<(Nanos, Content), String> {
+    let row = Fields::unpack(body);
+    let content = match row.kind {
+        SEND_INVOKED => Content::Event(Event::SendInvoked {
+            tag: row.tag_always(),
+            partition: row.partition(),
+            key: row.offset().map(i64::cast_unsigned),
+            payload_bytes: row.length,
+            intended: Nanos(row.aux),
+        }),
+        SEND_COMPLETED => Content::Event(Event::SendCompleted {
+            tag: row.tag_always(),
+            partition: row.partition(),
+            offset: row.offset().map(Offset),
+            outcome: outcome_of(row.outcome).ok_or_else(|| unknown("outcome", row.outcome))?,
+            told: told_of(row.told).ok_or_else(|| unknown("told", row.told))?,
+            error: ErrorCode(row.error),
+        }),
+        DELIVERED => {
+            let contents = row.flags >> CONTENTS_SHIFT;
+            Content::Event(Event::Delivered {
+                polled: Nanos(row.aux),
+                partition: Partition(row.partition),
+                offset: Offset(row.offset),
+                tag: (row.flags & HAS_TAG != 0).then(|| row.tag_always()),
+                contents: contents_of(contents).ok_or_else(|| unknown("contents", contents))?,
+            })
+        }
+        NOTE => Content::Note(Place { offset: row.offset.cast_unsigned(), length: row.length }),
+        kind => return Err(unknown("row kind", kind)),
+    };
+    Ok((Nanos(row.at), content))
+}
+
+fn unknown(what: &str, code: u8) -> String {
+    format!("unknown {what} `{code}`")
+}
+
+/// A row's fields, before they are laid out.
+#[derive(Default)]
+struct Fields {
+    kind: u8,
+    outcome: u8,
+    told: u8,
+    flags: u8,
+    partition: u32,
+    at: u64,
+    seq: u64,
+    offset: i64,
+    producer: u32,
+    session: u32,
+    aux: u64,
+    error: i32,
+    length: u32,
+}
+
+impl Fields {
+    fn set_tag(&mut self, tag: Tag) {
+        self.flags |= HAS_TAG;
+        self.seq = tag.seq;
+        self.producer = tag.producer;
+        self.session = tag.session;
+    }
+
+    fn set_partition(&mut self, partition: Option<Partition>) {
+        if let Some(partition) = partition {
+            self.flags |= HAS_PARTITION;
+            self.partition = partition.0;
+        }
+    }
+
+    fn set_offset(&mut self, offset: Option<i64>) {
+        if let Some(offset) = offset {
+            self.flags |= HAS_OFFSET;
+            self.offset = offset;
+        }
+    }
+
+    fn tag_always(&self) -> Tag {
+        Tag { producer: self.producer, session: self.session, seq: self.seq }
+    }
+
+    fn partition(&self) -> Option<Partition> {
+        (self.flags & HAS_PARTITION != 0).then_some(Partition(self.partition))
+    }
+
+    fn offset(&self) -> Option<i64> {
+        (self.flags & HAS_OFFSET != 0).then_some(self.offset)
+    }
+
+    fn pack(&self) -> Body {
+        let mut body = [0; BODY_BYTES];
+        body[..4].copy_from_slice(&[self.kind, self.outcome, self.told, self.flags]);
+        body[4..8].copy_from_slice(&self.partition.to_le_bytes());
+        body[8..16].copy_from_slice(&self.at.to_le_bytes());
+        body[16..24].copy_from_slice(&self.seq.to_le_bytes());
+        body[24..32].copy_from_slice(&self.offset.to_le_bytes());
+        body[32..36].copy_from_slice(&self.producer.to_le_bytes());
+        body[36..40].copy_from_slice(&self.session.to_le_bytes());
+        body[40..48].copy_from_slice(&self.aux.to_le_bytes());
+        body[48..52].copy_from_slice(&self.error.to_le_bytes());
+        body[52..].copy_from_slice(&self.length.to_le_bytes());
+        body
+    }
+
+    fn unpack(body: &Body) -> Self {
+        let u32_at = |at: usize| u32::from_le_bytes(body[at..at + 4].try_into().expect("four bytes"));
+        let u64_at = |at: usize| u64::from_le_bytes(body[at..at + 8].try_into().expect("eight bytes"));
+        Self {
+            kind: body[0],
+            outcome: body[1],
+            told: body[2],
+            flags: body[3],
+            partition: u32_at(4),
+            at: u64_at(8),
+            seq: u64_at(16),
+            offset: u64_at(24).cast_signed(),
+            producer: u32_at(32),
+            session: u32_at(36),
+            aux: u64_at(40),
+            error: u32_at(48).cast_signed(),
+            length: u32_at(52),
+        }
+    }
+}
+
+const fn outcome_code(outcome: Outcome) -> u8 {
+    match outcome {
+        Outcome::Ok => 1,
+        Outcome::Fail => 2,
+        Outcome::Unknown => 3,
+    }
+}
+
+const fn outcome_of(code: u8) -> Option<Outcome> {
+    Some(match code {
+        1 => Outcome::Ok,
+        2 => Outcome::Fail,
+        3 => Outcome::Unknown,
+        _ => return None,
+    })
+}
+
+const fn told_code(told: Told) -> u8 {
+    match told {
+        Told::Acked => 1,
+        Told::Sent => 2,
+        Told::Failed => 3,
+        Told::Nothing => 4,
+    }
+}
+
+const fn told_of(code: u8) -> Option<Told> {
+    Some(match code {
+        1 => Told::Acked,
+        2 => Told::Sent,
+        3 => Told::Failed,
+        4 => Told::Nothing,
+        _ => return None,
+    })
+}
+
+const fn contents_code(contents: Contents) -> u8 {
+    match contents {
+        Contents::Intact => 0,
+        Contents::Corrupt => 1,
+        Contents::Foreign => 2,
+    }
+}
+
+const fn contents_of(code: u8) -> Option<Contents> {
+    Some(match code {
+        0 => Contents::Intact,
+        1 => Contents::Corrupt,
+        2 => Contents::Foreign,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::option;
+    use proptest::prelude::*;
+
+    fn tag() -> impl Strategy<Value = Tag> {
+        (any::<u32>(), any::<u32>(), any::<u64>()).prop_map(|(producer, session, seq)| Tag {
+            producer,
+            session,
+            seq,
+        })
+    }
+
+    fn event() -> impl Strategy<Value = Event> {
+        let partition = || any::<u32>().prop_map(Partition);
+        let offset = || any::<i64>().prop_map(Offset);
+        let nanos = || any::<u64>().prop_map(Nanos);
+        let outcome = prop::sample::select(vec![Outcome::Ok, Outcome::Fail, Outcome::Unknown]);
+        let told = prop::sample::select(vec![Told::Acked, Told::Sent, Told::Failed, Told::Nothing]);
+        let contents = prop::sample::select(vec![Contents::Intact, Contents::Corrupt, Contents::Foreign]);
+        prop_oneof![
+            (tag(), option::of(partition()), option::of(any::<u64>()), any::<u32>(), nanos()).prop_map(
+                |(tag, partition, key, payload_bytes, intended)| Event::SendInvoked {
+                    tag,
+                    partition,
+                    key,
+                    payload_bytes,
+                    intended
+                }
+            ),
+            (tag(), option::of(partition()), option::of(offset()), outcome, told, any::<i32>()).prop_map(
+                |(tag, partition, offset, outcome, told, error)| Event::SendCompleted {
+                    tag,
+                    partition,
+                    offset,
+                    outcome,
+                    told,
+                    error: ErrorCode(error)
+                }
+            ),
+            (nanos(), partition(), offset(), option::of(tag()), contents).prop_map(
+                |(polled, partition, offset, tag, contents)| Event::Delivered {
+                    polled,
+                    partition,
+                    offset,
+                    tag,
+                    contents
+                }
+            ),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn every_frequent_event_comes_back(at in any::<u64>(), event in event()) {
+            let Encoded::Row(body) = encode(Nanos(at), &event) else { panic!("not a note") };
+            prop_assert_eq!(decode(&body), Ok((Nanos(at), Content::Event(event))));
+        }
+
+        #[test]
+        fn every_place_comes_back(at in any::<u64>(), offset in any::<u64>(), length in any::<u32>()) {
+            let place = Place { offset, length };
+            prop_assert_eq!(decode(&encode_note(Nanos(at), place)), Ok((Nanos(at), Content::Note(place))));
+        }
+    }
+
+    #[test]
+    fn an_unknown_kind_is_named() {
+        let mut body = [0; BODY_BYTES];
+        body[0] = 99;
+        assert_eq!(decode(&body), Err("unknown row kind `99`".to_owned()));
+    }
+
+    #[test]
+    fn a_row_in_a_wrong_place_does_not_match() {
+        assert_ne!(commit_word(&[1; BODY_BYTES], 0), commit_word(&[1; BODY_BYTES], 1));
+    }
+}

@@ -1,0 +1,155 @@
+//! The schedule of a run: which fault when, for how long, on whom. All of it comes from the seed.
+
+use history::{FaultTarget, Manner, Partition, PlannedFault};
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::spec::Spec;
+
+/// Load before the first fault.
+const LEAD_MS: u64 = 700;
+/// Time from the heal of one fault to the next: leaders settle, producers resend.
+const RECOVERY_MS: u64 = 1200;
+/// Load that goes on after the last heal.
+const TAIL_MS: u64 = 300;
+
+/// The cluster's time-outs, which decide how long a fault must last to bite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timings {
+    /// `broker.session.timeout.ms`.
+    pub session_timeout_ms: u64,
+    /// `replica.lag.time.max.ms`.
+    pub replica_lag_ms: u64,
+}
+
+/// No schedule fits.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ScheduleError {
+    /// The load is over before every nemesis has had a turn.
+    #[error(
+        "a load of {load_ms} ms is too short for `{nemeses}` to bite (give --duration {}s or more, or fewer nemeses)",
+        needed_ms.div_ceil(1000)
+    )]
+    TooShort {
+        /// The load.
+        load_ms: u64,
+        /// The nemeses asked for.
+        nemeses: String,
+        /// The shortest load that would do.
+        needed_ms: u64,
+    },
+}
+
+/// Draws the faults of a load of `load_ms`: one at a time, every nemesis at least once, then more while
+/// they fit, the last one healed before the load ends.
+///
+/// # Errors
+/// If the load is too short for each to bite once.
+pub fn schedule(
+    seed: u64,
+    specs: &[&Spec],
+    load_ms: u64,
+    partitions: u32,
+    timings: &Timings,
+) -> Result<Vec<PlannedFault>, ScheduleError> {
+    if specs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let shortest = |spec: &Spec| (spec.duration_ms)(timings);
+    let needed_ms =
+        LEAD_MS + specs.iter().map(|spec| shortest(spec) + RECOVERY_MS).sum::<u64>() - RECOVERY_MS + TAIL_MS;
+    if load_ms < needed_ms {
+        let nemeses = specs.iter().map(|spec| spec.name).collect::<Vec<_>>().join(",");
+        return Err(ScheduleError::TooShort { load_ms, nemeses, needed_ms });
+    }
+
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut turns: Vec<&Spec> = Vec::new();
+    let mut spare_ms = load_ms - needed_ms;
+    turns.extend(specs);
+    turns.shuffle(&mut random);
+    // More faults while there is room for a generous one.
+    loop {
+        let more = specs[random.random_range(0..specs.len())];
+        let cost_ms = shortest(more) + 2 * RECOVERY_MS;
+        if cost_ms > spare_ms {
+            break;
+        }
+        spare_ms -= cost_ms;
+        turns.push(more);
+    }
+
+    let mut faults = Vec::with_capacity(turns.len());
+    let mut at_ms = LEAD_MS;
+    // What is left is spread over the faults: a part before each, a part into its length.
+    let share_ms = spare_ms / turns.len() as u64;
+    for (id, spec) in (1..).zip(turns) {
+        at_ms += random.random_range(0..=share_ms / 2);
+        let duration_ms = shortest(spec) + random.random_range(0..=(share_ms / 2).min(shortest(spec)));
+        let manner = if random.random_range(0..4) == 0 { Manner::Reset } else { Manner::Held };
+        faults.push(PlannedFault {
+            id,
+            nemesis: spec.name.to_owned(),
+            class: spec.class,
+            at_ms,
+            duration_ms,
+            target: FaultTarget::LeaderOf(Partition(random.random_range(0..partitions.max(1)))),
+            manner,
+        });
+        at_ms += duration_ms + RECOVERY_MS;
+    }
+    Ok(faults)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::CATALOG;
+
+    const TIMINGS: Timings = Timings { session_timeout_ms: 1500, replica_lag_ms: 1500 };
+
+    #[test]
+    fn faults_fit_do_not_overlap_and_last_long_enough() {
+        for seed in 0..2000 {
+            for load_ms in [17_000, 30_000, 120_000] {
+                let faults = schedule(seed, CATALOG, load_ms, 4, &TIMINGS).unwrap();
+                for spec in CATALOG {
+                    let mine = faults.iter().filter(|fault| fault.nemesis == spec.name);
+                    assert!(mine.clone().count() > 0, "seed {seed}: every nemesis has a turn");
+                    assert!(mine.clone().all(|fault| fault.duration_ms >= (spec.duration_ms)(&TIMINGS)));
+                }
+                for pair in faults.windows(2) {
+                    assert!(
+                        pair[0].at_ms + pair[0].duration_ms + RECOVERY_MS <= pair[1].at_ms,
+                        "seed {seed}"
+                    );
+                }
+                let last = faults.last().unwrap();
+                assert!(last.at_ms + last.duration_ms + TAIL_MS <= load_ms, "seed {seed}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_seed_draws_the_same_schedule() {
+        let draw = |seed| schedule(seed, CATALOG, 60_000, 4, &TIMINGS).unwrap();
+        assert_eq!(draw(3), draw(3));
+        assert_ne!(draw(3), draw(4));
+    }
+
+    #[test]
+    fn the_default_run_fits_ten_seconds() {
+        let specs: Vec<_> = ["kill", "isolate-leader"].iter().filter_map(|name| crate::find(name)).collect();
+        assert_eq!(schedule(1, &specs, 10_000, 4, &TIMINGS).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_load_too_short_to_bite_is_refused_with_one_that_is_not() {
+        let error = schedule(1, CATALOG, 3000, 4, &TIMINGS).unwrap_err();
+        let ScheduleError::TooShort { needed_ms, .. } = error;
+        assert!(schedule(1, CATALOG, needed_ms, 4, &TIMINGS).is_ok());
+        assert!(error.to_string().contains("--duration"));
+        assert!(schedule(1, &[], 100, 4, &TIMINGS).unwrap().is_empty());
+    }
+}

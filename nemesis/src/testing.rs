@@ -1,0 +1,127 @@
+//! A cluster that only keeps a log of what was done to it.
+
+use std::collections::BTreeSet;
+
+use history::{FaultTarget, Manner, NodeId, Partition, PlannedFault};
+
+use crate::cluster::{Cluster, FaultError, Link, Touched};
+use crate::spec::Spec;
+
+/// Three brokers; broker 1 leads both partitions, unless there is no leader.
+#[derive(Default)]
+struct Fake {
+    leaderless: bool,
+    dead: BTreeSet<NodeId>,
+    stopped: BTreeSet<NodeId>,
+    cut: BTreeSet<Link>,
+}
+
+impl Cluster for Fake {
+    fn nodes(&self) -> Vec<NodeId> {
+        vec![NodeId(1), NodeId(2), NodeId(3)]
+    }
+    fn leader(&self, _: Partition) -> Option<NodeId> {
+        (!self.leaderless).then_some(NodeId(1))
+    }
+    fn partitions(&self) -> Vec<Partition> {
+        vec![Partition(0), Partition(1)]
+    }
+    fn kill(&mut self, node: NodeId) -> Result<(), FaultError> {
+        self.dead.insert(node);
+        Ok(())
+    }
+    fn start(&mut self, node: NodeId) -> Result<(), FaultError> {
+        assert!(self.dead.remove(&node), "only a dead broker is started");
+        Ok(())
+    }
+    fn pause(&mut self, node: NodeId) -> Result<(), FaultError> {
+        self.stopped.insert(node);
+        Ok(())
+    }
+    fn resume(&mut self, node: NodeId) -> Result<(), FaultError> {
+        self.stopped.remove(&node);
+        Ok(())
+    }
+    fn is_running(&self, node: NodeId) -> bool {
+        !self.dead.contains(&node) && !self.stopped.contains(&node)
+    }
+    fn cut(&mut self, links: &[Link], _: Manner) -> Result<(), FaultError> {
+        self.cut.extend(links);
+        Ok(())
+    }
+    fn heal(&mut self, links: &[Link]) -> Result<Touched, FaultError> {
+        self.cut.retain(|link| !links.contains(link));
+        Ok(Touched::default())
+    }
+    fn is_cut(&self, link: Link) -> bool {
+        self.cut.contains(&link)
+    }
+}
+
+fn fault(spec: &Spec) -> PlannedFault {
+    PlannedFault {
+        id: 1,
+        nemesis: spec.name.to_owned(),
+        class: spec.class,
+        at_ms: 0,
+        duration_ms: 1,
+        target: FaultTarget::LeaderOf(Partition(0)),
+        manner: Manner::Held,
+    }
+}
+
+fn links_of(name: &str) -> Vec<String> {
+    let spec = crate::find(name).expect("a catalog entry");
+    let aim = spec.nemesis.aim(&fault(spec), &Fake::default()).expect("there is a leader");
+    let mut links: Vec<_> = aim.links.iter().map(|link| format!("{} -> {}", link.from, link.to)).collect();
+    links.sort();
+    links
+}
+
+#[test]
+fn every_fault_is_in_force_once_injected_and_gone_once_healed() {
+    for spec in crate::CATALOG {
+        let (mut cluster, fault) = (Fake::default(), fault(spec));
+        let aim = spec.nemesis.aim(&fault, &cluster).unwrap();
+        assert_eq!((&aim.nodes[..], aim.partitions.len()), (&[NodeId(1)][..], 2), "{}", spec.name);
+        assert!(!spec.nemesis.verify(&aim, &cluster), "{}: aiming touches nothing", spec.name);
+        spec.nemesis.heal(&aim, &mut cluster).expect("healing what is whole does nothing");
+        spec.nemesis.inject(&fault, &aim, &mut cluster).unwrap();
+        assert!(spec.nemesis.verify(&aim, &cluster), "{}", spec.name);
+        for _ in 0..2 {
+            spec.nemesis.heal(&aim, &mut cluster).unwrap();
+            assert!(cluster.dead.is_empty() && cluster.stopped.is_empty() && cluster.cut.is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_fault_without_a_leader_says_so() {
+    for spec in crate::CATALOG {
+        let cluster = Fake { leaderless: true, ..Fake::default() };
+        let error = spec.nemesis.aim(&fault(spec), &cluster).unwrap_err();
+        assert_eq!(error.to_string(), "partition `0` has no leader");
+    }
+}
+
+#[test]
+fn an_isolated_leader_loses_brokers_and_controller_but_not_clients() {
+    assert_eq!(
+        links_of("isolate-leader"),
+        [
+            "node 1 -> controller",
+            "node 1 -> node 2",
+            "node 1 -> node 3",
+            "node 2 -> node 1",
+            "node 3 -> node 1",
+        ]
+    );
+}
+
+#[test]
+fn isolated_followers_keep_the_controller_and_each_other() {
+    assert_eq!(
+        links_of("isolate-followers"),
+        ["node 1 -> node 2", "node 1 -> node 3", "node 2 -> node 1", "node 3 -> node 1"]
+    );
+}

@@ -1,0 +1,233 @@
+//! What the runner and an actor say to each other: one [`ActorSpec`] as the first line of the actor's
+//! stdin, then [`Command`]s; [`ActorEvent`]s on its stdout. All are lines of JSON. No operation of a
+//! workload crosses these pipes.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use history::{Nanos, Offset, Partition, Plan, Role};
+use serde::{Deserialize, Serialize};
+
+use crate::kafka::admin::{ClusterView, PartitionView};
+
+/// What an actor is to be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActorSpec {
+    /// Process id of the runner: the actor exits if its parent is another.
+    pub parent: u32,
+    /// What it does.
+    pub job: Job,
+    /// Its number among actors of its role, from 0.
+    pub index: u32,
+    /// Its session, from 0.
+    pub session: u32,
+    /// The plan.
+    pub plan: Plan,
+    /// `HOST:PORT,…`.
+    pub bootstrap: String,
+    /// Properties passed verbatim, secrets included.
+    pub verbatim: BTreeMap<String, String>,
+    /// Where its history segment goes; `None` records nothing.
+    pub history: Option<PathBuf>,
+    /// The size guard of its segment, in bytes.
+    pub history_bytes_max: u64,
+}
+
+/// What an actor does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "job")]
+pub enum Job {
+    /// Produces the workload's records between [`Command::Go`] and the end of the load.
+    Producer,
+    /// Follows the log until [`Command::Finish`] and the fences.
+    Reader,
+    /// Reads every partition to its fence.
+    Drain {
+        /// The fences.
+        fences: BTreeMap<Partition, Offset>,
+        /// How long it may take, in milliseconds.
+        deadline_ms: u64,
+    },
+    /// Answers [`AdminRequest`]s.
+    Admin,
+    /// Produces records of the same size as fast as librdkafka takes them, without tags or history: the
+    /// other arm of the benchmark.
+    Bare,
+}
+
+impl Job {
+    /// The role under which the actor's history is kept.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        match self {
+            Self::Producer | Self::Bare => Role::Producer,
+            Self::Reader => Role::Reader,
+            Self::Drain { .. } => Role::Drain,
+            Self::Admin => Role::Admin,
+        }
+    }
+}
+
+/// What the runner asks of an actor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "command")]
+pub enum Command {
+    /// The load begins at this time.
+    Go {
+        /// On the run's clock.
+        start: Nanos,
+    },
+    /// Stop in an orderly way: resolve what is open, then exit.
+    Stop,
+    /// A reader may stop once it has read these fences, or the deadline has passed.
+    Finish {
+        /// The fences.
+        fences: BTreeMap<Partition, Offset>,
+        /// How long it may take, in milliseconds.
+        deadline_ms: u64,
+    },
+    /// A question to the admin actor.
+    Admin {
+        /// Comes back in the reply.
+        id: u64,
+        /// What is wanted.
+        request: AdminRequest,
+    },
+}
+
+/// A question to the admin actor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "request")]
+pub enum AdminRequest {
+    /// Who is there?
+    Probe {
+        /// How long to wait, in milliseconds.
+        timeout_ms: u64,
+    },
+    /// Create the topic of the plan, and wait until every partition has a leader and a full ISR.
+    CreateTopic {
+        /// Use it if it is there.
+        may_exist: bool,
+        /// How long to wait, in milliseconds.
+        timeout_ms: u64,
+    },
+    /// Put the topic's effective settings on record.
+    DescribeTopic {
+        /// How long to wait, in milliseconds.
+        timeout_ms: u64,
+    },
+    /// The partitions of the topic; put on record where they changed, if asked to.
+    Partitions {
+        /// Record changes.
+        record: bool,
+        /// How long to wait, in milliseconds.
+        timeout_ms: u64,
+    },
+    /// Write one fence record to every partition, acks=all.
+    Fence {
+        /// How long to try, in milliseconds.
+        timeout_ms: u64,
+    },
+    /// Delete the topic of the plan.
+    DeleteTopic {
+        /// How long to wait, in milliseconds.
+        timeout_ms: u64,
+    },
+}
+
+/// The admin actor's answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "reply")]
+pub enum AdminReply {
+    /// It is done.
+    Done,
+    /// Who is there.
+    Cluster {
+        /// The cluster.
+        cluster: ClusterView,
+    },
+    /// The partitions.
+    Partitions {
+        /// In order of their number.
+        partitions: Vec<PartitionView>,
+    },
+    /// The topic's settings.
+    Settings {
+        /// By Kafka's names.
+        settings: BTreeMap<String, String>,
+    },
+    /// The fences that were acknowledged; the other partitions' were not.
+    Fences {
+        /// Offset by partition.
+        fences: BTreeMap<Partition, Offset>,
+    },
+    /// It could not be done.
+    Failed {
+        /// Why, with the remedy.
+        reason: String,
+        /// Nobody answered, rather than refused.
+        unreachable: bool,
+    },
+}
+
+/// Running totals of an actor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Totals {
+    /// Records handed to the client.
+    pub sent: u64,
+    /// Acknowledged (with acks=0: written to a socket).
+    pub acked: u64,
+    /// Reported failed, for certain.
+    pub failed: u64,
+    /// Not reported on yet, or reported with an error that leaves it open.
+    pub in_doubt: u64,
+    /// Records delivered to this reader.
+    pub delivered: u64,
+}
+
+/// Why an actor gave up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureKind {
+    /// Its history could not be recorded.
+    Recording,
+    /// The history reached its size guard; what was recorded is whole.
+    SizeGuard,
+    /// The client refused its configuration or failed for good.
+    Client,
+}
+
+/// What an actor tells the runner.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "event")]
+pub enum ActorEvent {
+    /// Its client is made and its segment begun.
+    Ready,
+    /// How far it is; several times a second.
+    Progress {
+        /// Running totals.
+        totals: Totals,
+    },
+    /// The admin's answer.
+    Reply {
+        /// Of the request.
+        id: u64,
+        /// The answer.
+        reply: AdminReply,
+    },
+    /// It has done what it was for, and exits.
+    Done {
+        /// Final totals.
+        totals: Totals,
+        /// How long it produced, in nanoseconds (producers only).
+        elapsed_ns: u64,
+    },
+    /// It gave up, and exits.
+    Failed {
+        /// Why, to branch on.
+        kind: FailureKind,
+        /// Why, to read.
+        reason: String,
+    },
+}

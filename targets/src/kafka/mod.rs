@@ -1,0 +1,10 @@
+//! Kafka through librdkafka: the tables of settings and errors, and the clients.
+
+pub mod admin;
+mod context;
+pub mod names;
+pub mod outcomes;
+pub mod producer;
+pub mod properties;
+pub mod reader;
+mod statistics;

@@ -1,0 +1,17 @@
+//! The link proxy: every connection of the reference cluster runs through it, so that links can be cut and
+//! healed without root (`docs/ARCHITECTURE.md`).
+//!
+//! A link has a listener whose port never changes and a backend whose port may. While a link is held not a
+//! byte passes, nor an end or a reset of a connection: the peer learns on healing, as over a silent network.
+//! While it is reset every connection is answered with RST.
+
+mod connection;
+mod gate;
+mod link;
+mod listener;
+mod pump;
+mod runtime;
+#[cfg(test)]
+mod tests;
+
+pub use runtime::{LinkProxy, ProxyError};

@@ -1,0 +1,157 @@
+//! The proxy as its owner sees it: links by name, on a runtime and a thread of its own, so that nothing else
+//! in the process delays a byte.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use history::Manner;
+use nemesis::{Link, Touched};
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+
+use crate::proxy::link::LinkState;
+use crate::proxy::listener;
+
+/// The proxy cannot do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ProxyError {
+    /// Its thread or runtime cannot be started.
+    #[error("failed to start the link proxy")]
+    Start(#[source] io::Error),
+    /// A link's port cannot be opened.
+    #[error("failed to listen for the link from {from} to {to}", from = link.from, to = link.to)]
+    Listen {
+        /// The link.
+        link: Link,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// No connection runs over such a link.
+    #[error("there is no link from {from} to {to}", from = .0.from, to = .0.to)]
+    NoLink(Link),
+}
+
+/// A userspace TCP proxy with a listener per link. Dropping it closes every connection and port.
+pub struct LinkProxy {
+    handle: Handle,
+    links: Mutex<BTreeMap<Link, (SocketAddr, Arc<LinkState>)>>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl LinkProxy {
+    /// Starts the proxy's thread.
+    ///
+    /// # Errors
+    /// If the thread or its runtime cannot be started.
+    pub fn start() -> Result<Self, ProxyError> {
+        // One thread: the links of a cluster share it fairly, and a cut is one step to all of them.
+        let runtime = Builder::new_current_thread().enable_io().enable_time().build();
+        let runtime = runtime.map_err(ProxyError::Start)?;
+        let handle = runtime.handle().clone();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = std::thread::Builder::new().name("link-proxy".to_owned()).spawn(move || {
+            let _ = runtime.block_on(stopped);
+        });
+        let thread = Some(thread.map_err(ProxyError::Start)?);
+        Ok(Self { handle, links: Mutex::default(), stop: Some(stop), thread })
+    }
+
+    fn links(&self) -> MutexGuard<'_, BTreeMap<Link, (SocketAddr, Arc<LinkState>)>> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn link(&self, link: Link) -> Result<Arc<LinkState>, ProxyError> {
+        self.links().get(&link).map(|(_, state)| Arc::clone(state)).ok_or(ProxyError::NoLink(link))
+    }
+
+    /// Opens a link, without a backend yet, and returns the loopback address to reach it by, which stays
+    /// the same for its life. Opening it again returns that address.
+    ///
+    /// # Errors
+    /// If no port can be opened.
+    pub fn listen(&self, link: Link) -> Result<SocketAddr, ProxyError> {
+        let mut links = self.links();
+        if let Some((address, _)) = links.get(&link) {
+            return Ok(*address);
+        }
+        let failed = |source| ProxyError::Listen { link, source };
+        let (socket, address) = listener::open().map_err(failed)?;
+        // The listener registers with the reactor of the proxy's runtime.
+        let entered = self.handle.enter();
+        let socket = tokio::net::TcpListener::from_std(socket).map_err(failed)?;
+        drop(entered);
+        let state = Arc::new(LinkState::new());
+        drop(self.handle.spawn(listener::accept(socket, Arc::clone(&state))));
+        links.insert(link, (address, state));
+        Ok(address)
+    }
+
+    /// Says where a link leads; `None` while nobody listens there, which resets new connections at once.
+    /// Open connections stay as they are.
+    ///
+    /// # Errors
+    /// If there is no such link.
+    pub fn set_backend(&self, link: Link, backend: Option<SocketAddr>) -> Result<(), ProxyError> {
+        self.link(link)?.set_backend(backend);
+        Ok(())
+    }
+
+    /// Cuts links. When this returns not a byte passes over them: *held* keeps connections open and gives
+    /// everything sent meanwhile on healing; *reset* ends connections, old and new, by RST. Idempotent.
+    ///
+    /// # Errors
+    /// If one of them does not exist; then none is cut.
+    pub fn cut(&self, links: &[Link], manner: Manner) -> Result<(), ProxyError> {
+        for state in self.states(links)? {
+            state.cut(manner);
+        }
+        Ok(())
+    }
+
+    /// Mends links and tells what their cuts touched, together: connections that were open or opened
+    /// during the cut, and bytes held back or thrown away (at least so many: what a full window kept on the
+    /// sender's side is not seen). Whole links count nothing.
+    ///
+    /// # Errors
+    /// If one of them does not exist; then none is mended.
+    pub fn heal(&self, links: &[Link]) -> Result<Touched, ProxyError> {
+        let mut sum = Touched::default();
+        for state in self.states(links)? {
+            let touched = state.heal();
+            sum.connections += touched.connections;
+            sum.bytes += touched.bytes;
+        }
+        Ok(sum)
+    }
+
+    fn states(&self, links: &[Link]) -> Result<Vec<Arc<LinkState>>, ProxyError> {
+        links.iter().map(|&link| self.link(link)).collect()
+    }
+
+    /// Whether a link is cut; one that does not exist is not.
+    #[must_use]
+    pub fn is_cut(&self, link: Link) -> bool {
+        self.link(link).is_ok_and(|state| state.is_cut())
+    }
+
+    /// Bytes that passed over a link, both directions together, since it was opened.
+    #[must_use]
+    pub fn passed_bytes(&self, link: Link) -> u64 {
+        self.link(link).map_or(0, |state| state.passed_bytes())
+    }
+}
+
+impl Drop for LinkProxy {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // The runtime dies with its thread, and every socket with it.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The cluster as nemeses see it: processes to kill and pause, links to cut.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use history::{Manner, NodeId, Partition};
+use nemesis::{Cluster, FaultError, Link, Touched};
+
+use crate::process::{Child, SignalError};
+use crate::reference::cluster::ReferenceCluster;
+use crate::reference::member::Member;
+
+/// How long a killed process may take to be gone.
+const KILL_WITHIN: Duration = Duration::from_secs(5);
+
+fn failed(action: &'static str, what: impl ToString, source: impl Into<Box<dyn Error + Send + Sync>>) -> FaultError {
+    FaultError::Target { action, what: what.to_string(), source: io::Error::other(source) }
+}
+
+fn name(link: Link) -> String {
+    format!("the link from {} to {}", link.from, link.to)
+}
+
+impl ReferenceCluster {
+    fn known_node(&self, node: NodeId) -> Result<Member, FaultError> {
+        let exists = self.launcher.nodes.contains(&node);
+        exists.then_some(Member::Node(node)).ok_or(FaultError::NoNode(node))
+    }
+
+    /// The process of a broker that has one, dead or alive.
+    fn process(&self, node: NodeId, action: &'static str) -> Result<&Child, FaultError> {
+        let member = self.known_node(node)?;
+        self.children.get(&member).ok_or_else(|| failed(action, member, "it has no process"))
+    }
+}
+
+/// A partition is one of the topic under test. *Running* means that the operating system says so.
+impl Cluster for ReferenceCluster {
+    fn nodes(&self) -> Vec<NodeId> {
+        self.launcher.nodes.clone()
+    }
+
+    fn leader(&self, partition: Partition) -> Option<NodeId> {
+        self.cluster_view().partitions.get(&partition)?.leader
+    }
+
+    fn partitions(&self) -> Vec<Partition> {
+        self.cluster_view().partitions.into_keys().collect()
+    }
+
+    fn kill(&mut self, node: NodeId) -> Result<(), FaultError> {
+        let member = self.known_node(node)?;
+        let Some(child) = self.children.get(&member) else { return Ok(()) };
+        let watch = &self.launcher.watch;
+        watch.known().member(member).ending = true;
+        // From now on clients are refused, as by a host without that process.
+        watch.route(member, None);
+        match child.kill() {
+            Ok(()) | Err(SignalError::Dead { .. }) => {}
+            Err(error) => return Err(failed("kill", member, error)),
+        }
+        // Its last words must have been heard before it may be started again.
+        let heard = watch.wait(KILL_WITHIN, |known| {
+            known.members.get(&member).is_some_and(|state| state.ended.is_some())
+        });
+        if heard { Ok(()) } else { Err(failed("kill", member, "it does not die")) }
+    }
+
+    /// Returns when the broker listens; it may take until the session of its predecessor has expired
+    /// before it is unfenced.
+    fn start(&mut self, node: NodeId) -> Result<(), FaultError> {
+        let member = self.known_node(node)?;
+        if self.children.get(&member).is_some_and(|child| child.exit_status().is_none()) {
+            return Ok(());
+        }
+        // Buries one that died by itself before its successor's lines arrive under the same name.
+        self.kill(node)?;
+        self.children.remove(&member);
+        let within = self.launcher.options.start_within;
+        let started = self.spawn(member).and_then(|()| self.wait_listening(member, within));
+        started.map_err(|error| {
+            // What does not listen is of no use to anybody; its end is no surprise.
+            self.launcher.watch.known().member(member).ending = true;
+            self.children.remove(&member);
+            failed("start", member, error)
+        })
+    }
+
+    fn pause(&mut self, node: NodeId) -> Result<(), FaultError> {
+        self.process(node, "pause")?.pause().map_err(|error| failed("pause", Member::Node(node), error))
+    }
+
+    fn resume(&mut self, node: NodeId) -> Result<(), FaultError> {
+        self.process(node, "resume")?.resume().map_err(|error| failed("resume", Member::Node(node), error))
+    }
+
+    fn is_running(&self, node: NodeId) -> bool {
+        self.process(node, "look at").is_ok_and(|child| child.exit_status().is_none() && !child.is_stopped())
+    }
+
+    fn cut(&mut self, links: &[Link], manner: Manner) -> Result<(), FaultError> {
+        let Some(&first) = links.first() else { return Ok(()) };
+        let Some(proxy) = &self.launcher.proxy else {
+            return Err(failed("cut", name(first), "the cluster runs without the link proxy"));
+        };
+        proxy.cut(links, manner).map_err(|error| failed("cut", name(first), error))
+    }
+
+    fn heal(&mut self, links: &[Link]) -> Result<Touched, FaultError> {
+        let Some((proxy, &first)) = self.launcher.proxy.as_ref().zip(links.first()) else {
+            // Without a proxy no link can be cut.
+            return Ok(Touched::default());
+        };
+        proxy.heal(links).map_err(|error| failed("heal", name(first), error))
+    }
+
+    fn is_cut(&self, link: Link) -> bool {
+        self.launcher.proxy.as_ref().is_some_and(|proxy| proxy.is_cut(link))
+    }
+}

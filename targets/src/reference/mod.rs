@@ -1,0 +1,17 @@
+//! The reference cluster: a controller and brokers as child processes on loopback, every link through the
+//! proxy unless the run has no faults.
+
+mod cluster;
+mod error;
+mod faults;
+mod launch;
+mod links;
+mod member;
+mod options;
+mod view;
+mod watch;
+
+pub use cluster::ReferenceCluster;
+pub use error::ClusterError;
+pub use options::ClusterOptions;
+pub use view::{ClusterView, PartitionView};

@@ -1,0 +1,52 @@
+//! How to start a reference cluster.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What a reference cluster is to be.
+#[derive(Debug, Clone)]
+pub struct ClusterOptions {
+    /// The program that runs as a node.
+    pub program: PathBuf,
+    /// Its arguments that make it one.
+    pub args: Vec<String>,
+    /// Brokers, with ids from 1.
+    pub nodes: u32,
+    /// Where the nodes keep their data, a folder each; created where it is missing.
+    pub data: PathBuf,
+    /// Where the nodes' logs go (`controller.log`, `node-1.log` …); created where it is missing.
+    pub logs: PathBuf,
+    /// Broker settings by Kafka name; the controller gets them too.
+    pub settings: BTreeMap<String, String>,
+    /// A planted flaw, by catalog name.
+    pub flaw: Option<String>,
+    /// Whether connections run through the link proxy. Without it links cannot be cut, and nothing stands
+    /// between clients and brokers.
+    pub proxied: bool,
+    /// How long the cluster may take until every broker is ready, and a broker until it listens again.
+    pub start_within: Duration,
+    /// How long a node may take to exit when asked to, before it is killed.
+    pub stop_within: Duration,
+}
+
+impl ClusterOptions {
+    /// Brokers of this very program (`highwater broker`), unproxied, with default settings.
+    ///
+    /// # Errors
+    /// If the path of the running program cannot be found out.
+    pub fn new(nodes: u32, data: PathBuf, logs: PathBuf) -> std::io::Result<Self> {
+        Ok(Self {
+            program: std::env::current_exe()?,
+            args: vec!["broker".to_owned()],
+            nodes,
+            data,
+            logs,
+            settings: BTreeMap::new(),
+            flaw: None,
+            proxied: false,
+            start_within: Duration::from_secs(20),
+            stop_within: Duration::from_secs(5),
+        })
+    }
+}

@@ -1,0 +1,240 @@
+//! Which requests the reference broker reads, at which versions, and how their bytes are laid out. This is
+//! the one list of served APIs: the length guard walks these shapes, and ApiVersions advertises these ranges.
+//!
+//! The shapes follow the message definitions of Apache Kafka 4.1 (`clients/src/main/resources/common/message`).
+//! They exist because `kafka-protocol` reserves memory for as many elements as an array claims to have,
+//! before it has seen one of them.
+
+use kafka_protocol::messages::ApiKey;
+
+/// One API: its key, its versions and the layout of its request.
+#[derive(Debug)]
+pub struct Api {
+    /// Which request.
+    pub key: ApiKey,
+    /// Lowest version that is read.
+    pub min: i16,
+    /// Highest version that is read.
+    pub max: i16,
+    /// First version with compact lengths and tagged fields (KIP-482).
+    pub(crate) flexible: i16,
+    pub(crate) request: &'static Shape,
+}
+
+impl Api {
+    /// The lowest version to advertise. Produce says 0 although 0 to 2 are gone, as Kafka 4.1 does: older
+    /// librdkafka silently turns compression off otherwise (KAFKA-18659).
+    #[must_use]
+    pub fn advertised_min(&self) -> i16 {
+        if self.key == ApiKey::Produce { 0 } else { self.min }
+    }
+}
+
+/// A struct: its fields in order, and the tagged fields the decoder knows.
+#[derive(Debug)]
+pub(crate) struct Shape {
+    pub(crate) fields: &'static [Field],
+    pub(crate) tags: &'static [(u32, &'static Shape)],
+}
+
+/// A field and the versions that have it.
+#[derive(Debug)]
+pub(crate) struct Field {
+    pub(crate) since: i16,
+    pub(crate) until: i16,
+    pub(crate) kind: Kind,
+}
+
+/// How a field is laid out.
+#[derive(Debug)]
+pub(crate) enum Kind {
+    /// So many bytes.
+    Fixed(usize),
+    /// A string, perhaps null.
+    Text,
+    /// Bytes with a length, perhaps null.
+    Blob,
+    /// An array of structs, perhaps null.
+    Array(&'static Shape),
+    /// An array of values of so many bytes each.
+    Numbers(usize),
+    /// An array of strings.
+    Texts,
+}
+
+const BOOL: Kind = Kind::Fixed(1);
+const INT8: Kind = Kind::Fixed(1);
+const INT16: Kind = Kind::Fixed(2);
+const INT32: Kind = Kind::Fixed(4);
+const INT64: Kind = Kind::Fixed(8);
+const UUID: Kind = Kind::Fixed(16);
+
+const fn all(kind: Kind) -> Field {
+    between(0, i16::MAX, kind)
+}
+
+const fn since(since: i16, kind: Kind) -> Field {
+    between(since, i16::MAX, kind)
+}
+
+const fn until(until: i16, kind: Kind) -> Field {
+    between(0, until, kind)
+}
+
+const fn between(since: i16, until: i16, kind: Kind) -> Field {
+    Field { since, until, kind }
+}
+
+const fn shape(fields: &'static [Field]) -> Shape {
+    Shape { fields, tags: &[] }
+}
+
+/// The entry of an API key, `None` if it is not served.
+#[must_use]
+pub fn find(key: i16) -> Option<&'static Api> {
+    APIS.iter().find(|api| api.key as i16 == key)
+}
+
+/// Every served API.
+pub static APIS: &[Api] = &[
+    Api { key: ApiKey::Produce, min: 3, max: 11, flexible: 9, request: &PRODUCE },
+    Api { key: ApiKey::Fetch, min: 4, max: 16, flexible: 12, request: &FETCH },
+    Api { key: ApiKey::ListOffsets, min: 1, max: 8, flexible: 6, request: &LIST_OFFSETS },
+    Api { key: ApiKey::Metadata, min: 0, max: 13, flexible: 9, request: &METADATA },
+    Api { key: ApiKey::ApiVersions, min: 0, max: 4, flexible: 3, request: &API_VERSIONS },
+    Api { key: ApiKey::CreateTopics, min: 2, max: 7, flexible: 5, request: &CREATE_TOPICS },
+    Api { key: ApiKey::DeleteTopics, min: 1, max: 6, flexible: 4, request: &DELETE_TOPICS },
+    Api { key: ApiKey::InitProducerId, min: 0, max: 4, flexible: 2, request: &INIT_PRODUCER_ID },
+    Api { key: ApiKey::OffsetForLeaderEpoch, min: 2, max: 4, flexible: 4, request: &OFFSET_FOR_LEADER_EPOCH },
+    Api { key: ApiKey::DescribeConfigs, min: 1, max: 4, flexible: 4, request: &DESCRIBE_CONFIGS },
+    Api { key: ApiKey::DescribeCluster, min: 0, max: 1, flexible: 0, request: &DESCRIBE_CLUSTER },
+];
+
+static PRODUCE: Shape = shape(&[
+    all(Kind::Text),
+    all(INT16),
+    all(INT32),
+    all(Kind::Array(&shape(&[
+        until(12, Kind::Text),
+        since(13, UUID),
+        all(Kind::Array(&shape(&[all(INT32), all(Kind::Blob)]))),
+    ]))),
+]);
+
+static FETCH: Shape = shape(&[
+    until(14, INT32),
+    all(INT32),
+    all(INT32),
+    all(INT32),
+    all(INT8),
+    since(7, INT32),
+    since(7, INT32),
+    all(Kind::Array(&shape(&[
+        until(12, Kind::Text),
+        since(13, UUID),
+        all(Kind::Array(&shape(&[
+            all(INT32),
+            since(9, INT32),
+            all(INT64),
+            since(12, INT32),
+            since(5, INT64),
+            all(INT32),
+        ]))),
+    ]))),
+    since(
+        7,
+        Kind::Array(&shape(&[
+            until(12, Kind::Text),
+            since(13, UUID),
+            all(Kind::Numbers(4)),
+        ])),
+    ),
+    since(11, Kind::Text),
+]);
+
+static LIST_OFFSETS: Shape = shape(&[
+    all(INT32),
+    since(2, INT8),
+    all(Kind::Array(&shape(&[
+        all(Kind::Text),
+        all(Kind::Array(&shape(&[all(INT32), since(4, INT32), all(INT64)]))),
+    ]))),
+    since(10, INT32),
+]);
+
+static METADATA: Shape = shape(&[
+    all(Kind::Array(&shape(&[since(10, UUID), all(Kind::Text)]))),
+    since(4, BOOL),
+    between(8, 10, BOOL),
+    since(8, BOOL),
+]);
+
+static API_VERSIONS: Shape = shape(&[since(3, Kind::Text), since(3, Kind::Text)]);
+
+static CREATE_TOPICS: Shape = shape(&[
+    all(Kind::Array(&shape(&[
+        all(Kind::Text),
+        all(INT32),
+        all(INT16),
+        all(Kind::Array(&shape(&[all(INT32), all(Kind::Numbers(4))]))),
+        all(Kind::Array(&shape(&[all(Kind::Text), all(Kind::Text)]))),
+    ]))),
+    all(INT32),
+    all(BOOL),
+]);
+
+static DELETE_TOPICS: Shape = shape(&[
+    since(6, Kind::Array(&shape(&[all(Kind::Text), all(UUID)]))),
+    until(5, Kind::Texts),
+    all(INT32),
+]);
+
+static INIT_PRODUCER_ID: Shape = shape(&[all(Kind::Text), all(INT32), since(3, INT64), since(3, INT16)]);
+
+static OFFSET_FOR_LEADER_EPOCH: Shape = shape(&[
+    since(3, INT32),
+    all(Kind::Array(&shape(&[
+        all(Kind::Text),
+        all(Kind::Array(&shape(&[all(INT32), all(INT32), all(INT32)]))),
+    ]))),
+]);
+
+static DESCRIBE_CONFIGS: Shape = shape(&[
+    all(Kind::Array(&shape(&[all(INT8), all(Kind::Text), all(Kind::Texts)]))),
+    all(BOOL),
+    since(3, BOOL),
+]);
+
+static DESCRIBE_CLUSTER: Shape = shape(&[all(BOOL), since(1, INT8)]);
+
+/// First flexible version of a Fetch response.
+pub(crate) const FETCH_RESPONSE_FLEXIBLE: i16 = 12;
+
+/// What a follower reads from its leader.
+pub(crate) static FETCH_RESPONSE: Shape = shape(&[
+    all(INT32),
+    since(7, INT16),
+    since(7, INT32),
+    all(Kind::Array(&shape(&[
+        until(12, Kind::Text),
+        since(13, UUID),
+        all(Kind::Array(&Shape {
+            fields: &[
+                all(INT32),
+                all(INT16),
+                all(INT64),
+                all(INT64),
+                since(5, INT64),
+                all(Kind::Array(&shape(&[all(INT64), all(INT64)]))),
+                since(11, INT32),
+                all(Kind::Blob),
+            ],
+            // Diverging epoch, current leader, snapshot id.
+            tags: &[
+                (0, &shape(&[all(INT32), all(INT64)])),
+                (1, &shape(&[all(INT32), all(INT32)])),
+                (2, &shape(&[all(INT64), all(INT32)])),
+            ],
+        })),
+    ]))),
+]);

@@ -1,0 +1,4 @@
+//! What the codec does with honest, truncated and mutated bytes.
+
+mod batches;
+mod frames;

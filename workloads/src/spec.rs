@@ -1,0 +1,40 @@
+//! What a workload is.
+
+use history::{Load, Partition};
+
+use crate::CATALOG;
+
+/// One workload of the catalog.
+pub struct Spec {
+    /// Its name, kebab-case.
+    pub name: &'static str,
+    /// What it does, in at most 79 columns.
+    pub summary: &'static str,
+    /// The checkers that judge it, by catalog name.
+    pub checks: &'static [&'static str],
+    /// The script of the producer with this index; every random value comes from the seed.
+    pub script: fn(load: &Load, producer: u32, seed: u64) -> Box<dyn Script>,
+}
+
+/// What one producer sends, record by record.
+pub trait Script: Send {
+    /// The next record; `None` when the workload has no more.
+    fn next(&mut self) -> Option<Step>;
+}
+
+/// One record to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// The partition; `None` leaves it to the client's partitioner.
+    pub partition: Option<Partition>,
+    /// The number of its key.
+    pub key: Option<u64>,
+    /// When it is due, in nanoseconds after the load began; `None` is as soon as the client takes it.
+    pub due_ns: Option<u64>,
+}
+
+/// The workload of that name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Spec> {
+    CATALOG.iter().copied().find(|spec| spec.name == name)
+}
