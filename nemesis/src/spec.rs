@@ -12,6 +12,8 @@ pub struct Spec {
     pub name: &'static str,
     /// What it does, in at most 79 columns.
     pub summary: &'static str,
+    /// How it works, when it has bitten, and what it may cost.
+    pub docs: &'static str,
     /// What its faults may do to the cluster.
     pub class: FaultClass,
     /// The shortest fault that can bite, in milliseconds, given the cluster's time-outs.

@@ -10,6 +10,8 @@ use crate::spec::Spec;
 /// Three brokers; broker 1 leads both partitions, unless there is no leader.
 #[derive(Default)]
 struct Fake {
+    /// Refuses to cut more links than this.
+    cuts_at_most: Option<usize>,
     leaderless: bool,
     dead: BTreeSet<NodeId>,
     stopped: BTreeSet<NodeId>,
@@ -46,7 +48,13 @@ impl Cluster for Fake {
         !self.dead.contains(&node) && !self.stopped.contains(&node)
     }
     fn cut(&mut self, links: &[Link], _: Manner) -> Result<(), FaultError> {
-        self.cut.extend(links);
+        for link in links {
+            if self.cuts_at_most.is_some_and(|most| self.cut.len() >= most) {
+                let source = std::io::Error::other("no more");
+                return Err(FaultError::Target { action: "cut", what: format!("{:?}", link.from), source });
+            }
+            self.cut.insert(*link);
+        }
         Ok(())
     }
     fn heal(&mut self, links: &[Link]) -> Result<Touched, FaultError> {
@@ -92,6 +100,19 @@ fn every_fault_is_in_force_once_injected_and_gone_once_healed() {
             spec.nemesis.heal(&aim, &mut cluster).unwrap();
             assert!(cluster.dead.is_empty() && cluster.stopped.is_empty() && cluster.cut.is_empty());
         }
+    }
+}
+
+#[test]
+fn healing_restores_what_a_failed_injection_left() {
+    for name in ["isolate-leader", "isolate-followers"] {
+        let spec = crate::find(name).expect("a catalog entry");
+        let (mut cluster, fault) = (Fake { cuts_at_most: Some(2), ..Fake::default() }, fault(spec));
+        let aim = spec.nemesis.aim(&fault, &cluster).unwrap();
+        spec.nemesis.inject(&fault, &aim, &mut cluster).unwrap_err();
+        assert!(!cluster.cut.is_empty() && !spec.nemesis.verify(&aim, &cluster));
+        spec.nemesis.heal(&aim, &mut cluster).unwrap();
+        assert!(cluster.cut.is_empty());
     }
 }
 

@@ -37,7 +37,9 @@ pub enum ResultsError {
         source: io::Error,
     },
     /// There is no such run.
-    #[error("failed to open run `{run}`: there is none in `{root}` and no such directory (`highwater runs` lists them)")]
+    #[error(
+        "failed to open run `{run}`: there is none in `{root}` and no such directory (`highwater runs` lists them)"
+    )]
     NoRun {
         /// What was asked for.
         run: String,

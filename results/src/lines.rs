@@ -41,20 +41,22 @@ pub(crate) fn setting(plan: &Plan) -> String {
 /// The settings that were named, by scope.
 pub(crate) fn cell(plan: &Plan) -> Option<String> {
     let cell = &plan.cell;
-    let scopes = [&cell.topic, &cell.producer, &cell.consumer, &cell.broker, &cell.librdkafka];
-    // What the profile filled in is listed by itself.
-    let filled = |name: &str| {
-        plan.profile_settings.iter().any(|filled| {
-            let filled = filled.split('=').next().unwrap_or(filled);
-            filled == name || filled.split_once('.').is_some_and(|(_, rest)| rest == name)
-        })
-    };
-    let named: Vec<String> = scopes
-        .into_iter()
-        .flatten()
-        .filter(|(name, _)| !filled(name))
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
+    let scopes = [
+        ("topic", &cell.topic),
+        ("producer", &cell.producer),
+        ("consumer", &cell.consumer),
+        ("broker", &cell.broker),
+        ("librdkafka", &cell.librdkafka),
+    ];
+    let mut named = Vec::new();
+    for (scope, settings) in scopes {
+        for (name, value) in settings {
+            // What the profile filled in is listed by itself.
+            if !plan.profile_settings.contains(&format!("{scope}.{name}={value}")) {
+                named.push(format!("{name}={value}"));
+            }
+        }
+    }
     (!named.is_empty()).then(|| format!("settings: {}", named.join(", ")))
 }
 
@@ -87,7 +89,7 @@ pub(crate) fn counts(judgement: &Judgement) -> String {
     let mut line = format!("records: {}", parts.join(", "));
     line.push_str(&format!("; {} leader changes", counts.leader_changes));
     if counts.unplanned_leader_changes > 0 {
-        line.push_str(&format!(" and {} UNPLANNED ones", counts.unplanned_leader_changes));
+        line.push_str(&format!(", and {} UNPLANNED", counts.unplanned_leader_changes));
     }
     if counts.retries > 0 {
         line.push_str(&format!("; {} requests retried", counts.retries));

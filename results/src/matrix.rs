@@ -35,8 +35,25 @@ pub struct MatrixRow {
 /// Renders a matrix. `axes` names the settings that vary, in the order of their columns.
 #[must_use]
 pub fn render_matrix(cells: &[MatrixRow], axes: &[String], format: Format) -> String {
-    let fixed = ["fault", "promised", "seen", "k of n", "evidence", "rec/s", "p99 ms", "recovery", "took s"];
-    let mut rows = Rows::new(axes.iter().map(String::as_str).chain(fixed));
+    // Numbers without units, a column each, for programs; what is read by people is put together.
+    let plain = format == Format::Csv;
+    let fixed: &[&str] = if plain {
+        &[
+            "fault",
+            "promised",
+            "seen",
+            "k",
+            "n",
+            "evidence",
+            "records_per_s",
+            "p99_ms",
+            "recovery_ms",
+            "seconds",
+        ]
+    } else {
+        &["fault", "promised", "seen", "k of n", "evidence", "rec/s", "p99 ms", "recovery", "took s"]
+    };
+    let mut rows = Rows::new(axes.iter().map(String::as_str).chain(fixed.iter().copied()));
     for cell in cells {
         let setting = |axis: &String| {
             let known = cell.settings.iter().find(|(name, _)| name == axis);
@@ -47,11 +64,24 @@ pub fn render_matrix(cells: &[MatrixRow], axes: &[String], format: Format) -> St
             cell.nemesis.clone(),
             words::promised(cell.expectation).to_owned(),
             words::word(cell.word).to_owned(),
-            format!("{} of {}", cell.k_of_n.0, cell.k_of_n.1),
+        ]);
+        let (k, n) = cell.k_of_n;
+        if plain {
+            row.extend([k.to_string(), n.to_string()]);
+        } else {
+            row.push(format!("{k} of {n}"));
+        }
+        let recovery = match cell.recovery_ms {
+            Some(ms) if plain => ms.to_string(),
+            Some(ms) => seconds(ms),
+            None if plain => String::new(),
+            None => "-".to_owned(),
+        };
+        row.extend([
             cell.seen.clone(),
             format!("{:.0}", cell.throughput),
             millis(cell.p99_ms),
-            cell.recovery_ms.map_or_else(|| "-".to_owned(), seconds),
+            recovery,
             format!("{:.1}", cell.seconds),
         ]);
         rows.push(row, axes.len() + 2, words::color(cell.word));

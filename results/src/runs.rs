@@ -83,7 +83,8 @@ pub fn list_runs(root: &Path) -> Result<Vec<RunSummary>, ResultsError> {
 
 fn summary(run: &RunDir) -> Result<RunSummary, ResultsError> {
     let path = run.plan_path();
-    let when = fs::metadata(&path).and_then(|data| data.modified()).map_err(ResultsError::io("read", &path))?;
+    let when =
+        fs::metadata(&path).and_then(|data| data.modified()).map_err(ResultsError::io("read", &path))?;
     let (planned, verdict) = match (run.read_plan(), run.read_verdict()) {
         (Ok(plan), Ok(verdict)) => (Some(Planned::from(plan)), Ok(verdict)),
         (Ok(plan), Err(error)) => (Some(Planned::from(plan)), Err(error)),

@@ -5,3 +5,4 @@ pub mod actors;
 pub mod kafka;
 pub mod process;
 pub mod proxy;
+pub mod reference;

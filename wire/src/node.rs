@@ -10,8 +10,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 /// What a node process is to be.
+// Tagged from outside: serde cannot read the integer keys of `peers` below an inner tag.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "role", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum NodeSpec {
     /// The controller, which keeps the cluster's metadata.
     Controller(ControllerSpec),
@@ -99,4 +100,27 @@ pub enum NodeEvent {
         /// Why.
         reason: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spec_survives_its_line() {
+        let address: SocketAddr = ([127, 0, 0, 1], 9092).into();
+        let spec = NodeSpec::Broker(BrokerSpec {
+            parent: 1,
+            node_id: 1,
+            data: PathBuf::from("data"),
+            listen: address,
+            advertised: Some(address),
+            peers: BTreeMap::from([(2, address)]),
+            controller: address,
+            settings: BTreeMap::from([("log.flush.interval.messages".to_owned(), "1".to_owned())]),
+            flaw: None,
+        });
+        let line = serde_json::to_string(&spec).expect("plain data");
+        assert_eq!(serde_json::from_str::<NodeSpec>(&line).expect("its own line"), spec);
+    }
 }

@@ -10,6 +10,8 @@ pub struct Spec {
     pub name: &'static str,
     /// What it does, in at most 79 columns.
     pub summary: &'static str,
+    /// What it does exactly, and what counts as an error.
+    pub docs: &'static str,
     /// The checkers that judge it, by catalog name.
     pub checks: &'static [&'static str],
     /// The script of the producer with this index; every random value comes from the seed.

@@ -1,10 +1,5 @@
 //! `isolate-leader`: the leader loses both directions to all other brokers *and to the controller*, and
 //! keeps its clients, for longer than the broker session time-out + 2 s.
-//!
-//! Nobody tells the leader that another one was elected, so it goes on acknowledging what needs only
-//! itself: with acks=1 everything from the cut to the heal is lost, though no process ever died. If the
-//! controller stayed reachable the leader would shrink its ISR and keep leading; if the clients were cut
-//! off too there would be nothing to lose. With acks=all it can acknowledge nothing.
 
 use history::{FaultClass, PlannedFault};
 
@@ -14,6 +9,13 @@ use crate::spec::{Injected, Nemesis, Spec, resolve};
 pub(crate) static SPEC: Spec = Spec {
     name: "isolate-leader",
     summary: "cut a leader off from all brokers and the controller; it keeps its clients",
+    docs: "\
+The leader loses both directions to all other brokers and to the controller, and keeps its clients, for longer \
+than a broker session and 2 s. Nobody tells it that another leader was elected, so it goes on acknowledging what \
+needs only itself: with acks=1 everything it acknowledges from the cut to the heal is lost, though no process \
+ever died. If the controller stayed reachable the leader would shrink its ISR and keep leading; if the clients \
+were cut off too there would be nothing to lose. With acks=all it can acknowledge nothing. It has bitten when a \
+new leader epoch exists elsewhere while records were still sent to the old leader.",
     class: FaultClass::IsolateLeader,
     duration_ms: |timings| timings.session_timeout_ms + 2100,
     nemesis: &IsolateLeader,

@@ -1,8 +1,4 @@
 //! `kill`: the broker that leads a partition dies by SIGKILL and is started again on the data it left.
-//!
-//! What it wrote to the page cache stays, so with one replica nothing acknowledged may be lost; with
-//! several, records it had acknowledged alone (acks=1) are lost when another broker takes over. It has
-//! bitten when a new leader epoch exists, so it stays dead for longer than a broker session.
 
 use history::{FaultClass, PlannedFault};
 
@@ -12,6 +8,11 @@ use crate::spec::{Injected, Nemesis, Spec, resolve};
 pub(crate) static SPEC: Spec = Spec {
     name: "kill",
     summary: "SIGKILL the broker that leads a partition, start it again later",
+    docs: "\
+The broker dies by SIGKILL and is started again on the data it left. What it wrote to the page cache stays, so \
+with one replica nothing acknowledged may be lost; with several, records it had acknowledged alone (acks=1) are \
+lost when another broker takes over. It has bitten when a new leader epoch exists, so the broker stays dead for \
+longer than its session.",
     class: FaultClass::Kill,
     duration_ms: |timings| timings.session_timeout_ms + 700,
     nemesis: &Kill,

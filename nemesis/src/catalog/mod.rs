@@ -20,8 +20,10 @@ mod tests {
                 "`{}` has a short summary",
                 spec.name
             );
+            assert!(!spec.docs.is_empty(), "`{}` is explained", spec.name);
             assert_ne!(spec.name, "none", "`none` is the word for no nemesis");
         }
+        names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), super::CATALOG.len(), "names are unique");
     }

@@ -1,8 +1,4 @@
 //! `pause`: the broker that leads a partition is stopped (SIGSTOP) and continued later.
-//!
-//! A paused broker is a zombie: when it wakes it believes for a moment that it still leads, and finds
-//! requests in its sockets that were sent long ago. It has bitten when the controller fenced it, so the
-//! pause is longer than a broker session.
 
 use history::{FaultClass, PlannedFault};
 
@@ -12,6 +8,10 @@ use crate::spec::{Injected, Nemesis, Spec, resolve};
 pub(crate) static SPEC: Spec = Spec {
     name: "pause",
     summary: "stop the broker that leads a partition (SIGSTOP), continue it later",
+    docs: "\
+A paused broker is a zombie: when it wakes it believes for a moment that it still leads, and finds requests in \
+its sockets that were sent long ago. It has bitten when the controller fenced the broker, so the pause is longer \
+than its session.",
     class: FaultClass::Pause,
     duration_ms: |timings| timings.session_timeout_ms + 1000,
     nemesis: &Pause,

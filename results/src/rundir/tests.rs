@@ -1,1 +1,70 @@
-//! x
+//! A run directory as people and scripts meet it.
+
+use std::fs;
+
+use super::*;
+use crate::testing::{held, shown};
+
+#[test]
+fn what_is_written_comes_back() {
+    let root = tempfile::tempdir().expect("a directory");
+    let (plan, judgement) = shown();
+    let run = RunDir::create(root.path(), "r-1").expect("created");
+    run.write_plan(&plan).expect("written");
+    assert_eq!(run.read_verdict().expect("read"), None, "unfinished");
+    run.write_verdict(&judgement).expect("written");
+    run.write_summary("shown\n").expect("written");
+    let run = RunDir::open(root.path(), "r-1").expect("opened");
+    assert_eq!(run.read_plan().expect("read"), plan);
+    assert_eq!(run.read_verdict().expect("read"), Some(judgement));
+    assert!(run.history().is_dir() && run.node_logs().is_dir() && run.actor_logs().is_dir());
+    assert!(run.node_log("node-1").ends_with("r-1/nodes/node-1.log"));
+    assert!(run.actor_log("producer-0").ends_with("r-1/actors/producer-0.log"));
+    let left: Vec<_> =
+        fs::read_dir(run.path()).expect("read").map(|e| e.expect("read").file_name()).collect();
+    assert_eq!(left.len(), 6, "no drafts are left: {left:?}");
+}
+
+#[test]
+fn latest_is_the_newest_run_and_stays_what_was_opened() {
+    let root = tempfile::tempdir().expect("a directory");
+    let (plan, _) = held();
+    for name in ["r-1", "r-2"] {
+        RunDir::create(root.path(), name).expect("created").write_plan(&plan).expect("written");
+    }
+    let latest = RunDir::open(root.path(), "latest").expect("opened");
+    assert_eq!(latest.name(), "r-2");
+    RunDir::create(root.path(), "r-3").expect("created").write_plan(&plan).expect("written");
+    assert_eq!(latest.name(), "r-2");
+    assert_eq!(RunDir::open(root.path(), "latest").expect("opened").name(), "r-3");
+    let by_path = RunDir::open(Path::new("elsewhere"), &root.path().join("r-1").to_string_lossy());
+    assert_eq!(by_path.expect("opened").name(), "r-1");
+}
+
+#[test]
+fn what_cannot_be_is_said_with_its_remedy() {
+    let root = tempfile::tempdir().expect("a directory");
+    let error = RunDir::open(root.path(), "r-9").expect_err("there is none");
+    assert!(error.to_string().starts_with("failed to open run `r-9`: there is none in `"), "{error}");
+    RunDir::create(root.path(), "r-1").expect("created");
+    let error = RunDir::create(root.path(), "r-1").expect_err("taken");
+    assert!(matches!(error, ResultsError::Exists { .. }), "{error}");
+    // A file where the directory should be is refused whoever asks, also the superuser.
+    let file = root.path().join("file");
+    fs::write(&file, "").expect("written");
+    let error = RunDir::create(&file, "r-1").expect_err("not a directory");
+    assert!(error.to_string().ends_with("(pass --results DIR)"), "{error}");
+}
+
+#[test]
+fn newer_and_damaged_files_are_refused() {
+    let root = tempfile::tempdir().expect("a directory");
+    let run = RunDir::create(root.path(), "r-1").expect("created");
+    fs::write(run.path().join("plan.json"), r#"{"version": 99, "shape": "unknown"}"#).expect("written");
+    let error = run.read_plan().expect_err("newer");
+    let text = error.to_string();
+    assert!(text.ends_with("format version 99 is newer than 1 (upgrade highwater)"), "{text}");
+    fs::write(run.path().join("verdict.json"), r#"{"schema_version": 1, "run"#).expect("written");
+    let error = run.read_verdict().expect_err("damaged");
+    assert!(matches!(error, ResultsError::Damaged { .. }), "{error}");
+}

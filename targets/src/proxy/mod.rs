@@ -1,5 +1,5 @@
 //! The link proxy: every connection of the reference cluster runs through it, so that links can be cut and
-//! healed without root (`docs/ARCHITECTURE.md`).
+//! healed without root.
 //!
 //! A link has a listener whose port never changes and a backend whose port may. While a link is held not a
 //! byte passes, nor an end or a reset of a connection: the peer learns on healing, as over a silent network.

@@ -160,7 +160,8 @@ impl ReferenceCluster {
                 self.ask_to_exit(member);
             }
             for member in group {
-                if self.children.get(&member).is_some_and(|child| child.wait_exit(deadline.left()).is_none()) {
+                if self.children.get(&member).is_some_and(|child| child.wait_exit(deadline.left()).is_none())
+                {
                     stubborn.push(member.to_string());
                 }
             }
@@ -182,24 +183,28 @@ impl ReferenceCluster {
         }
     }
 
-    /// Kills what still lives and waits until it is gone.
-    fn end(&mut self) {
+    /// Kills what still lives and waits until it is gone; whether all of it is.
+    fn end(&mut self) -> bool {
         for (&member, child) in &self.children {
             self.launcher.watch.known().member(member).ending = true;
             // All at once, so that nobody has time to complain about the others; the dead need no signal.
             let _ = child.kill();
         }
+        let gone =
+            self.children.values().all(|child| child.wait_exit(self.launcher.options.stop_within).is_some());
         self.children.clear();
+        gone
     }
 }
 
 impl Drop for ReferenceCluster {
     fn drop(&mut self) {
-        self.end();
-        // The watcher ends with the last sender of lines; the children's were dropped with them.
+        let gone = self.end();
+        // The watcher ends with the last sender of lines; each child's was dropped at its end.
         let (unused, _) = channel();
         self.launcher.lines = unused;
-        if let Some(watcher) = self.watcher.take() {
+        // A process that even SIGKILL does not end at once (the disk hangs) must not hang this one.
+        if let Some(watcher) = self.watcher.take().filter(|_| gone) {
             let _ = watcher.join();
         }
     }

@@ -14,7 +14,11 @@ use crate::reference::member::Member;
 /// How long a killed process may take to be gone.
 const KILL_WITHIN: Duration = Duration::from_secs(5);
 
-fn failed(action: &'static str, what: impl ToString, source: impl Into<Box<dyn Error + Send + Sync>>) -> FaultError {
+fn failed(
+    action: &'static str,
+    what: impl ToString,
+    source: impl Into<Box<dyn Error + Send + Sync>>,
+) -> FaultError {
     FaultError::Target { action, what: what.to_string(), source: io::Error::other(source) }
 }
 
@@ -61,9 +65,8 @@ impl Cluster for ReferenceCluster {
             Err(error) => return Err(failed("kill", member, error)),
         }
         // Its last words must have been heard before it may be started again.
-        let heard = watch.wait(KILL_WITHIN, |known| {
-            known.members.get(&member).is_some_and(|state| state.ended.is_some())
-        });
+        let heard = watch
+            .wait(KILL_WITHIN, |known| known.members.get(&member).is_some_and(|state| state.ended.is_some()));
         if heard { Ok(()) } else { Err(failed("kill", member, "it does not die")) }
     }
 
@@ -81,7 +84,7 @@ impl Cluster for ReferenceCluster {
         let started = self.spawn(member).and_then(|()| self.wait_listening(member, within));
         started.map_err(|error| {
             // What does not listen is of no use to anybody; its end is no surprise.
-            self.launcher.watch.known().member(member).ending = true;
+            let _ = self.kill(node);
             self.children.remove(&member);
             failed("start", member, error)
         })

@@ -40,7 +40,8 @@ impl Launcher {
         controller: Option<u16>,
     ) -> Result<Child, ClusterError> {
         let data = member.data(&self.options.data);
-        std::fs::create_dir_all(&data).map_err(|source| ClusterError::Folder { path: data.clone(), source })?;
+        std::fs::create_dir_all(&data)
+            .map_err(|source| ClusterError::Folder { path: data.clone(), source })?;
         let parent = std::process::id();
         let listen = loopback(port.unwrap_or(ANY_PORT));
         let (settings, flaw) = (self.options.settings.clone(), self.options.flaw.clone());

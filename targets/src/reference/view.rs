@@ -31,9 +31,11 @@ impl PartitionView {
         }
     }
 
-    /// It has a leader and every replica is in sync.
-    fn is_whole(&self) -> bool {
-        self.leader.is_some() && self.replicas.iter().all(|replica| self.isr.contains(replica))
+    /// It has a leader, and every replica is in sync and alive.
+    fn is_whole(&self, fenced: &BTreeSet<NodeId>) -> bool {
+        // The news that a broker is fenced comes before what that means for its partitions.
+        let in_sync = |replica| self.isr.contains(replica) && !fenced.contains(replica);
+        self.leader.is_some() && self.replicas.iter().all(in_sync)
     }
 }
 
@@ -47,10 +49,11 @@ pub struct ClusterView {
 }
 
 impl ClusterView {
-    /// Whether every partition of the topic under test has a leader and its full ISR; not before the topic
-    /// exists.
+    /// Whether every partition of the topic under test has a leader and all its replicas in sync, none of
+    /// them fenced; not before the topic exists.
     #[must_use]
     pub fn isr_full(&self) -> bool {
-        !self.partitions.is_empty() && self.partitions.values().all(PartitionView::is_whole)
+        !self.partitions.is_empty()
+            && self.partitions.values().all(|partition| partition.is_whole(&self.fenced))
     }
 }

@@ -155,7 +155,8 @@ impl Watch {
     /// Handles what the processes tell until no process and no cluster is left to tell anything.
     pub(super) fn run(&self, lines: &Receiver<ChildLine>) {
         while let Ok(ChildLine { name, output, .. }) = lines.recv() {
-            let member = self.nodes.iter().map(|&node| Member::Node(node)).find(|member| member.slug() == name);
+            let member =
+                self.nodes.iter().map(|&node| Member::Node(node)).find(|member| member.slug() == name);
             self.handle(member.unwrap_or(Member::Controller), output);
         }
     }

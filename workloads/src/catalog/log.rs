@@ -1,12 +1,5 @@
 //! `log`: producers append uniquely tagged records to a topic, readers follow it, and afterwards every
 //! partition is read from its start to its end.
-//!
-//! Without keys a producer goes through the partitions in turn, each producer from another one, so that
-//! even a record nobody reported on has a partition. With keys the client's partitioner decides, and a
-//! key is drawn evenly for every record.
-//!
-//! An error is whatever the configuration does not allow: an acknowledged record that is not there, one
-//! that is there twice, in the wrong order, or that nobody sent.
 
 use history::{Load, Partition};
 use rand::{RngExt, SeedableRng};
@@ -17,6 +10,12 @@ use crate::spec::{Script, Spec, Step};
 pub(crate) static SPEC: Spec = Spec {
     name: "log",
     summary: "append tagged records, follow the log, read it all back",
+    docs: "\
+Producers append uniquely tagged records, readers follow the log, and afterwards every partition is read from \
+its start to its end. Without keys a producer goes through the partitions in turn, each producer from another \
+one, so that even a record nobody reported on has a partition. With keys the client's partitioner decides, and \
+a key is drawn evenly for every record. An error is whatever the configuration does not allow: an acknowledged \
+record that is not there, one that is there twice, in the wrong order, or that nobody sent.",
     checks: &["availability", "duplicates", "exercise", "loss", "offsets", "order", "phantoms", "visibility"],
     script,
 };

@@ -17,8 +17,10 @@ mod tests {
                 "`{}` has a short summary",
                 spec.name
             );
+            assert!(!spec.docs.is_empty(), "`{}` is explained", spec.name);
             assert!(!spec.checks.is_empty(), "`{}` is judged by something", spec.name);
         }
+        names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), super::CATALOG.len(), "names are unique");
     }

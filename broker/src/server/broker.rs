@@ -1,0 +1,86 @@
+//! A broker as a server: recover, listen, register, serve, and write down what a restart needs.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+use wire::node::BrokerSpec;
+
+use super::engine::Host;
+use super::error::ServeError;
+use super::node::{self, Ending, Stop};
+use super::report::Reporter;
+use super::storage::Logs;
+use super::{clock, connection, uplink};
+use crate::core::settings::Settings;
+use crate::core::{Broker, BrokerConfig, Input};
+use crate::flaws::Flaw;
+
+const TICK: Duration = Duration::from_millis(10);
+
+/// Serves until told to stop, or until storage fails.
+pub(super) async fn serve(spec: BrokerSpec, reporter: &Rc<Reporter>, mut stop: Stop) -> Result<(), ServeError> {
+    let settings = Settings::new(&spec.settings)?;
+    let flaw = match &spec.flaw {
+        Some(name) => Some(Flaw::by_name(name).ok_or_else(|| ServeError::Flaw(name.clone()))?),
+        None => None,
+    };
+    let (logs, recovered) = Logs::open(&spec.data, |note| reporter.log(note))?;
+    let (listener, bound) = node::listen(spec.listen, reporter).await?;
+    let advertised = spec.advertised.unwrap_or(bound);
+    let config = BrokerConfig {
+        node: spec.node_id,
+        incarnation: clock::fresh_id(spec.node_id, 0),
+        host: advertised.ip().to_string(),
+        port: advertised.port(),
+        settings: settings.clone(),
+        flaw,
+    };
+    let checkpoint_ms = settings.number("replica.high.watermark.checkpoint.interval.ms");
+    // An answer takes a disk write of the controller; a third of a session leaves time to connect again.
+    let session_ms = settings.number("broker.session.timeout.ms");
+    let silence = Duration::from_millis((session_ms / 3).clamp(300, 1_000));
+    let controller = spec.controller;
+    let core = Broker::new(config, recovered);
+    let host = Host::new(spec, settings, Rc::clone(reporter), core, logs);
+    tokio::task::spawn_local(uplink::keep(Rc::clone(&host), controller, silence));
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut checkpoint_at = clock::millis() + checkpoint_ms;
+    loop {
+        tokio::select! {
+            ending = stop.wait() => return end(&host, ending),
+            () = host.failed.notified() => return host.failure().map_or(Ok(()), |error| Err(error.into())),
+            accepted = listener.accept() => {
+                // Out of file descriptors, most likely: the next tick tries again.
+                if let Ok((stream, _)) = accepted {
+                    connection::serve(Rc::clone(&host), stream);
+                }
+            }
+            _ = ticks.tick() => {
+                host.step(Input::Tick);
+                let now_ms = clock::millis();
+                let mut outcome = host.with(|engine| engine.logs.tick(now_ms));
+                if now_ms >= checkpoint_at {
+                    checkpoint_at = now_ms + checkpoint_ms;
+                    outcome = outcome.and_then(|()| {
+                        host.with(|engine| engine.logs.checkpoint(engine.core.high_watermarks()))
+                    });
+                }
+                if let Err(error) = outcome {
+                    host.fail(error);
+                }
+            }
+        }
+    }
+}
+
+fn end(host: &Host, ending: Ending) -> Result<(), ServeError> {
+    if ending == Ending::Clean {
+        host.with(|engine| {
+            engine.logs.sync()?;
+            engine.logs.checkpoint(engine.core.high_watermarks())
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,28 @@
+//! The clock of a node: raw `CLOCK_MONOTONIC`, which every process of a host shares. No decision rests on
+//! the time of day.
+
+use nix::time::{ClockId, clock_gettime};
+
+use crate::core::Uuid;
+
+/// Nanoseconds.
+pub(super) fn nanos() -> u64 {
+    let time = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("the monotonic clock exists");
+    u64::try_from(time.tv_sec()).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_nsec()).unwrap_or(0)
+}
+
+/// Milliseconds.
+pub(super) fn millis() -> u64 {
+    nanos() / 1_000_000
+}
+
+/// An id that no other process of this host makes, and this one not twice if `count` differs: the moment, the
+/// process, the node, and the count.
+pub(super) fn fresh_id(node: i32, count: u16) -> Uuid {
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&nanos().to_be_bytes());
+    id[8..12].copy_from_slice(&std::process::id().to_be_bytes());
+    id[12..14].copy_from_slice(&(node as u16).to_be_bytes());
+    id[14..].copy_from_slice(&count.to_be_bytes());
+    Uuid(id)
+}

@@ -1,0 +1,40 @@
+//! The checkpoint of the high watermarks: where a restarted broker starts to believe. It is only a starting
+//! point, so it is replaced atomically but not synced, and one that cannot be read counts as absent.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use super::{Doing, StorageError};
+use crate::core::{PartitionKey, Uuid};
+
+const NAME: &str = "replication-offset-checkpoint";
+
+/// Reads what was written last.
+pub(super) fn read(data: &Path) -> HashMap<PartitionKey, i64> {
+    let text = fs::read_to_string(data.join(NAME)).unwrap_or_default();
+    text.lines().skip(1).map_while(line).collect()
+}
+
+fn line(line: &str) -> Option<(PartitionKey, i64)> {
+    let mut words = line.split(' ');
+    let topic = Uuid::try_from(words.next()?.to_owned()).ok()?;
+    let key = PartitionKey { topic, partition: words.next()?.parse().ok()? };
+    Some((key, words.next()?.parse().ok()?))
+}
+
+/// Replaces it: a version, then topic id, partition and offset a line.
+pub(super) fn write(
+    data: &Path,
+    marks: impl Iterator<Item = (PartitionKey, i64)>,
+) -> Result<(), StorageError> {
+    let mut text = String::from("0\n");
+    for (key, offset) in marks {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{} {} {offset}", key.topic, key.partition);
+    }
+    let fresh = data.join(format!("{NAME}.new"));
+    fs::write(&fresh, text).doing("write", &fresh)?;
+    fs::rename(&fresh, data.join(NAME)).doing("rename", &fresh)
+}

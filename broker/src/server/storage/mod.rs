@@ -1,0 +1,237 @@
+//! The files of a broker: one folder per partition under its data directory, segment files in it, and beside
+//! them the checkpoint of the high watermarks. Written and read through the page cache; what is synced, and
+//! when, is what the settings say.
+
+mod checkpoint;
+mod log;
+mod segment;
+
+use std::collections::HashMap;
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use crate::core::{Batch, BatchInfo, PartitionKey, RecoveredLog};
+pub(crate) use log::{LogSettings, Stored};
+use log::PartitionLog;
+
+/// Something about the files is wrong; the broker cannot go on.
+#[derive(Debug, Error)]
+pub enum StorageError {
+    /// Another process uses the directory.
+    #[error("data directory `{0}` is in use (stop the other node first)")]
+    Locked(PathBuf),
+    /// The system refused.
+    #[error("failed to {doing} `{path}`: {source}")]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// On this file.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+    /// The core speaks of a log that does not exist: a mistake in this program.
+    #[error("no log of `{0}` is open")]
+    NotOpen(PartitionKey),
+}
+
+/// Says what failed, and where.
+pub(super) trait Doing<T> {
+    /// Adds what was tried to an error.
+    fn doing(self, doing: &'static str, path: &Path) -> Result<T, StorageError>;
+}
+
+impl<T> Doing<T> for io::Result<T> {
+    fn doing(self, doing: &'static str, path: &Path) -> Result<T, StorageError> {
+        self.map_err(|source| StorageError::Io { doing, path: path.to_owned(), source })
+    }
+}
+
+/// Takes the lock of a data directory, creating it. The lock lasts as long as the file is open, and goes with
+/// the process however it ends.
+///
+/// # Errors
+/// [`StorageError::Locked`] if another node holds it.
+pub(crate) fn lock(data: &Path) -> Result<File, StorageError> {
+    fs::create_dir_all(data).doing("create", data)?;
+    let path = data.join(".lock");
+    let file = File::create(&path).doing("create", &path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StorageError::Locked(data.to_owned())),
+        Err(TryLockError::Error(source)) => Err(source).doing("lock", &path),
+    }
+}
+
+/// Every log of a broker.
+pub(crate) struct Logs {
+    data: PathBuf,
+    logs: HashMap<PartitionKey, PartitionLog>,
+    _lock: File,
+}
+
+impl Logs {
+    /// Locks the directory and recovers what is in it: every log is read once, and cut at the first batch
+    /// that is torn or has another checksum. `note` is told what was cut.
+    ///
+    /// # Errors
+    /// If the directory is locked or cannot be read.
+    pub(crate) fn open(
+        data: &Path,
+        mut note: impl FnMut(String),
+    ) -> Result<(Self, Vec<RecoveredLog>), StorageError> {
+        let lock = lock(data)?;
+        let marks = checkpoint::read(data);
+        let mut logs = HashMap::new();
+        let mut recovered = Vec::new();
+        for entry in fs::read_dir(data).doing("read", data)? {
+            let path = entry.doing("read", data)?.path();
+            if !path.is_dir() {
+                continue;
+            }
+            let Some((log, batches)) = PartitionLog::recover(&path, &mut note)? else { continue };
+            let key = log.key();
+            let high_watermark = marks.get(&key).copied().unwrap_or(0);
+            recovered.push(RecoveredLog { key, batches, high_watermark });
+            logs.insert(key, log);
+        }
+        recovered.sort_by_key(|log| log.key);
+        Ok((Self { data: data.to_owned(), logs, _lock: lock }, recovered))
+    }
+
+    /// Creates an empty log.
+    ///
+    /// # Errors
+    /// If the files cannot be made.
+    pub(crate) fn create(
+        &mut self,
+        key: PartitionKey,
+        topic: &str,
+        settings: LogSettings,
+    ) -> Result<(), StorageError> {
+        let path = self.data.join(format!("{topic}-{}", key.partition));
+        if path.exists() {
+            // A topic of that name was deleted, and its log has not been yet.
+            let aside = self.data.join(format!(".{topic}-{}.deleted-before-{}", key.partition, key.topic));
+            fs::rename(&path, &aside).doing("rename", &path)?;
+            self.logs.values_mut().for_each(|log| log.moved(&path, &aside));
+        }
+        self.logs.insert(key, PartitionLog::create(path, key, settings)?);
+        Ok(())
+    }
+
+    /// Deletes a log with its files.
+    ///
+    /// # Errors
+    /// If the files cannot be removed.
+    pub(crate) fn delete(&mut self, key: PartitionKey) -> Result<(), StorageError> {
+        match self.logs.remove(&key) {
+            None => Ok(()),
+            Some(log) => fs::remove_dir_all(log.path()).doing("remove", log.path()),
+        }
+    }
+
+    /// Tells a log the settings of its topic.
+    pub(crate) fn configure(&mut self, key: PartitionKey, settings: LogSettings) {
+        if let Some(log) = self.logs.get_mut(&key) {
+            log.configure(settings);
+        }
+    }
+
+    /// Writes a batch at the end, patched, and syncs if it is time.
+    ///
+    /// # Errors
+    /// If it cannot be written (the file is then as before) or synced.
+    pub(crate) fn append(
+        &mut self,
+        key: PartitionKey,
+        base_offset: i64,
+        leader_epoch: i32,
+        bytes: &Bytes,
+        now_ms: u64,
+    ) -> Result<(), StorageError> {
+        self.log_mut(key)?.append(base_offset, leader_epoch, bytes, now_ms)
+    }
+
+    /// Cuts a log so that it ends before this offset.
+    ///
+    /// # Errors
+    /// If it cannot be cut.
+    pub(crate) fn truncate(&mut self, key: PartitionKey, to: i64) -> Result<(), StorageError> {
+        self.log_mut(key)?.truncate(to)
+    }
+
+    /// The batches from one offset up to another.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub(crate) fn read(&self, key: PartitionKey, from: i64, to: i64) -> Result<Bytes, StorageError> {
+        self.log(key)?.read(from, to)
+    }
+
+    /// A log, to look things up.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub(crate) fn log(&self, key: PartitionKey) -> Result<&PartitionLog, StorageError> {
+        self.logs.get(&key).ok_or(StorageError::NotOpen(key))
+    }
+
+    /// Syncs every log whose records have waited long enough.
+    ///
+    /// # Errors
+    /// If one cannot be synced.
+    pub(crate) fn tick(&mut self, now_ms: u64) -> Result<(), StorageError> {
+        self.logs.values_mut().try_for_each(|log| log.sync_if_due(now_ms))
+    }
+
+    /// Writes the high watermarks down.
+    ///
+    /// # Errors
+    /// If the file cannot be replaced.
+    pub(crate) fn checkpoint(
+        &self,
+        marks: impl Iterator<Item = (PartitionKey, i64)>,
+    ) -> Result<(), StorageError> {
+        checkpoint::write(&self.data, marks)
+    }
+
+    /// Syncs everything, as a clean shutdown does.
+    ///
+    /// # Errors
+    /// If a file cannot be synced.
+    pub(crate) fn sync(&mut self) -> Result<(), StorageError> {
+        self.logs.values_mut().try_for_each(PartitionLog::sync)
+    }
+
+    fn log_mut(&mut self, key: PartitionKey) -> Result<&mut PartitionLog, StorageError> {
+        self.logs.get_mut(&key).ok_or(StorageError::NotOpen(key))
+    }
+}
+
+/// What the core wants to know of a batch.
+pub(crate) fn info(header: &wire::batch::Header) -> BatchInfo {
+    BatchInfo {
+        base_offset: header.base_offset,
+        last_offset_delta: header.last_offset_delta,
+        leader_epoch: header.leader_epoch,
+        producer_id: header.producer_id,
+        producer_epoch: header.producer_epoch,
+        base_sequence: header.base_sequence,
+        control: header.is_control(),
+        transactional: header.is_transactional(),
+        size: u32::try_from(header.size).unwrap_or(u32::MAX),
+    }
+}
+
+/// A batch with its header, as the core takes it.
+pub(crate) fn batch(header: &wire::batch::Header, bytes: Bytes) -> Batch {
+    Batch { info: info(header), bytes }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,246 @@
+//! One segment file and the positions of its batches. The index is dense and in memory only: recovery reads
+//! every batch anyway, to check it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, IoSlice, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use wire::batch::{HEADER, Header, PATCHED};
+
+use super::{Doing, StorageError};
+use crate::core::BatchInfo;
+
+/// Where a batch lies.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) base_offset: i64,
+    pub(super) end_offset: i64,
+    pub(super) leader_epoch: i32,
+    pub(super) max_timestamp: i64,
+    pub(super) at: u64,
+}
+
+/// A file of batches.
+pub(super) struct Segment {
+    pub(super) base_offset: i64,
+    pub(super) size: u64,
+    pub(super) places: Vec<Place>,
+    path: PathBuf,
+    /// Its cursor is always at the end: appends go there, reads name their position.
+    file: File,
+    synced: u64,
+    /// Holds the synced length, for whoever plays power failure.
+    note: Option<File>,
+}
+
+impl Segment {
+    /// An empty segment.
+    pub(super) fn create(folder: &Path, base_offset: i64) -> Result<Self, StorageError> {
+        let path = folder.join(format!("{base_offset:020}.log"));
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path);
+        let file = file.doing("create", &path)?;
+        let mut segment =
+            Self { base_offset, size: 0, places: Vec::new(), path, file, synced: 0, note: None };
+        // A segment of which nothing is synced says so, or an older note might speak for it.
+        if segment.note_path().exists() {
+            segment.write_note()?;
+        }
+        Ok(segment)
+    }
+
+    /// Reads a segment from disk, batch by batch, and cuts it at the first that is torn, damaged or does not
+    /// continue the offsets. Says what was cut, if anything.
+    pub(super) fn recover(
+        path: &Path,
+        base_offset: i64,
+        batches: &mut Vec<BatchInfo>,
+    ) -> Result<(Self, Option<String>), StorageError> {
+        let file = OpenOptions::new().read(true).write(true).open(path).doing("open", path)?;
+        let length = file.metadata().doing("read", path)?.len();
+        let mut segment = Self {
+            base_offset,
+            size: 0,
+            places: Vec::new(),
+            path: path.to_owned(),
+            file,
+            synced: 0,
+            note: None,
+        };
+        let mut cut = None;
+        let mut next_offset = base_offset;
+        let mut buffer = Vec::new();
+        let mut reader = BufReader::with_capacity(1 << 20, segment.file.try_clone().doing("open", path)?);
+        while segment.size < length {
+            match next_batch(&mut reader, length - segment.size, &mut buffer).doing("read", path)? {
+                Ok(header) if header.base_offset >= next_offset => {
+                    segment.place(&header, header.base_offset, header.leader_epoch);
+                    next_offset = header.last_offset() + 1;
+                    batches.push(super::info(&header));
+                }
+                Ok(header) => {
+                    cut = Some(format!("offset {} after {}", header.base_offset, next_offset - 1));
+                }
+                Err(reason) => cut = Some(reason.to_string()),
+            }
+            if cut.is_some() {
+                break;
+            }
+        }
+        if cut.is_some() {
+            segment.file.set_len(segment.size).doing("truncate", path)?;
+        }
+        segment.file.seek(SeekFrom::Start(segment.size)).doing("seek", path)?;
+        let note = fs::read_to_string(segment.note_path()).unwrap_or_default();
+        segment.synced = note.trim().parse().unwrap_or(0).min(segment.size);
+        if segment.note_path().exists() {
+            segment.write_note()?;
+        }
+        let cut = cut.map(|reason| {
+            format!("`{}`: cut {} bytes at {}: {reason}", path.display(), length - segment.size, segment.size)
+        });
+        Ok((segment, cut))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The folder has another name now.
+    pub(super) fn moved(&mut self, folder: &Path) {
+        if let Some(name) = self.path.file_name() {
+            self.path = folder.join(name);
+        }
+    }
+
+    /// Offset after the last record.
+    pub(super) fn end_offset(&self) -> i64 {
+        self.places.last().map_or(self.base_offset, |place| place.end_offset)
+    }
+
+    /// Appends a batch under another base offset and leader epoch. If that fails, the file is as before.
+    pub(super) fn append(
+        &mut self,
+        header: &Header,
+        base_offset: i64,
+        leader_epoch: i32,
+        bytes: &[u8],
+    ) -> Result<(), StorageError> {
+        let prefix = wire::batch::patched_prefix(bytes, base_offset, leader_epoch);
+        if let Err(error) = write_both(&mut self.file, &prefix, &bytes[PATCHED..]) {
+            // What was half written must not be there after a restart either; the scan would cut it too.
+            let _ = self.file.set_len(self.size);
+            let _ = self.file.seek(SeekFrom::Start(self.size));
+            return Err(error).doing("append to", &self.path);
+        }
+        self.place(header, base_offset, leader_epoch);
+        Ok(())
+    }
+
+    fn place(&mut self, header: &Header, base_offset: i64, leader_epoch: i32) {
+        self.places.push(Place {
+            base_offset,
+            end_offset: base_offset + i64::from(header.last_offset_delta) + 1,
+            leader_epoch,
+            max_timestamp: header.max_timestamp,
+            at: self.size,
+        });
+        self.size += header.size as u64;
+    }
+
+    /// Cuts it so that it ends before this offset.
+    pub(super) fn truncate(&mut self, to: i64) -> Result<(), StorageError> {
+        let keep = self.places.partition_point(|place| place.end_offset <= to);
+        let size = self.places.get(keep).map_or(self.size, |place| place.at);
+        // The note first: it must never promise more than the file can hold.
+        if self.synced > size {
+            self.synced = size;
+            self.write_note()?;
+        }
+        self.file.set_len(size).doing("truncate", &self.path)?;
+        self.file.seek(SeekFrom::Start(size)).doing("seek", &self.path)?;
+        self.places.truncate(keep);
+        self.size = size;
+        Ok(())
+    }
+
+    /// The bytes of the batches from one offset up to another, appended to `out`.
+    pub(super) fn read(&self, from: i64, to: i64, out: &mut Vec<u8>) -> Result<(), StorageError> {
+        let first = self.places.partition_point(|place| place.end_offset <= from);
+        let after = self.places.partition_point(|place| place.base_offset < to);
+        let position = |index: usize| self.places.get(index).map_or(self.size, |place| place.at);
+        let (start, end) = (position(first), position(after));
+        let old = out.len();
+        out.resize(old + usize::try_from(end.saturating_sub(start)).unwrap_or(0), 0);
+        self.file.read_exact_at(&mut out[old..], start).doing("read", &self.path)
+    }
+
+    /// Makes what is in it durable, and notes how much that is.
+    pub(super) fn sync(&mut self) -> Result<(), StorageError> {
+        if self.synced < self.size {
+            self.file.sync_data().doing("sync", &self.path)?;
+            self.synced = self.size;
+            self.write_note()?;
+        }
+        Ok(())
+    }
+
+    /// Deletes the files.
+    pub(super) fn remove(self) -> Result<(), StorageError> {
+        let note = self.note_path();
+        if note.exists() {
+            fs::remove_file(&note).doing("remove", &note)?;
+        }
+        fs::remove_file(&self.path).doing("remove", &self.path)
+    }
+
+    fn note_path(&self) -> PathBuf {
+        self.path.with_extension("synced")
+    }
+
+    fn write_note(&mut self) -> Result<(), StorageError> {
+        let path = self.note_path();
+        let note = match self.note.take() {
+            Some(note) => note,
+            None => OpenOptions::new().write(true).create(true).truncate(false).open(&path).doing("create", &path)?,
+        };
+        note.write_all_at(format!("{:020}\n", self.synced).as_bytes(), 0).doing("write", &path)?;
+        self.note = Some(note);
+        Ok(())
+    }
+}
+
+/// Reads one batch into `buffer` and checks it; the inner error says why it must be cut.
+fn next_batch(
+    reader: &mut impl Read,
+    left: u64,
+    buffer: &mut Vec<u8>,
+) -> io::Result<Result<Header, wire::batch::BatchError>> {
+    let have = usize::try_from(left).unwrap_or(usize::MAX);
+    buffer.resize(HEADER.min(have), 0);
+    reader.read_exact(buffer)?;
+    let size = match Header::parse(buffer) {
+        Ok(header) => header.size,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    if size > have {
+        return Ok(Err(wire::batch::BatchError::Torn { have, need: size }));
+    }
+    buffer.resize(size, 0);
+    reader.read_exact(&mut buffer[HEADER..])?;
+    Ok(Header::check(buffer))
+}
+
+/// Writes both parts with as few calls as the system allows, usually one.
+fn write_both(file: &mut File, prefix: &[u8], rest: &[u8]) -> io::Result<()> {
+    let mut slices = &mut [IoSlice::new(prefix), IoSlice::new(rest)][..];
+    while !slices.is_empty() {
+        match file.write_vectored(slices) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => IoSlice::advance_slices(&mut slices, written),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! The command line: one file a command, shared groups of flags, one line for every mistake.
+
+mod absent;
+mod actor;
+mod check;
+mod complaint;
+pub(crate) mod flags;
+mod list;
+mod matrix;
+mod node;
+mod output;
+pub(crate) mod quantity;
+mod run;
+mod runs;
+#[cfg(test)]
+mod tests;
+
+use std::panic;
+
+use clap::{Parser, Subcommand};
+
+use crate::exit::Exit;
+
+const EXAMPLES: &str = "\
+Examples:
+  highwater run                                            the default run: are acknowledged records kept?
+  highwater run --set acks=1 --set min.insync.replicas=1 --nemesis isolate-leader
+  highwater run --target kafka --bootstrap broker1:9092 --duration 1m
+  highwater matrix durability                              acks, replicas and faults against each other
+  highwater check latest                                   judge a stored run again
+  highwater list nemeses";
+
+/// Finds out by experiment whether a message system keeps its promises: sends tagged records through real
+/// clients, breaks the cluster underneath them, reads everything back, and judges record by record.
+#[derive(Parser, Debug)]
+#[command(name = "highwater", version, before_help = EXAMPLES, subcommand_required = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Run(Box<run::RunCommand>),
+    Matrix(matrix::MatrixCommand),
+    Check(check::CheckCommand),
+    Runs(runs::RunsCommand),
+    List(list::ListCommand),
+    /// One node of a reference cluster, as told on stdin
+    #[command(hide = true)]
+    Broker,
+    /// One application under test, as told on stdin
+    #[command(hide = true)]
+    Actor,
+}
+
+/// A command that could not do what was asked.
+#[derive(Debug)]
+struct Failure {
+    exit: Exit,
+    error: anyhow::Error,
+}
+
+impl Failure {
+    fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
+        Self { exit, error: error.into() }
+    }
+}
+
+/// Without another word an error is one of usage or configuration.
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::new(Exit::Usage, error)
+    }
+}
+
+type Outcome = Result<Exit, Failure>;
+
+/// Parses the command line, does what it says, and tells how to exit.
+pub(crate) fn main() -> Exit {
+    let outcome = panic::catch_unwind(|| match Cli::try_parse() {
+        Ok(cli) => dispatch(cli.command),
+        Err(error) => match complaint::one_line(&error) {
+            Some(line) => Err(Failure::new(Exit::Usage, anyhow::Error::msg(line))),
+            None => output::print(&styled(&error)).map(|()| Exit::Held).map_err(Failure::from),
+        },
+    });
+    match outcome {
+        Ok(Ok(exit)) => exit,
+        Ok(Err(Failure { exit, error })) => {
+            eprintln!("error: {error:#}");
+            exit
+        }
+        // The panic has said what and where.
+        Err(_) => {
+            eprintln!("error: highwater came upon a bug of its own (please report the lines above)");
+            Exit::Bug
+        }
+    }
+}
+
+fn styled(help: &clap::Error) -> String {
+    let (_, color) = output::terminal();
+    if color { help.render().ansi().to_string() } else { help.render().to_string() }
+}
+
+fn dispatch(command: Command) -> Outcome {
+    match command {
+        Command::Run(command) => command.execute(),
+        Command::Matrix(command) => command.execute(),
+        Command::Check(command) => command.execute(),
+        Command::Runs(command) => command.execute(),
+        Command::List(command) => command.execute(),
+        Command::Broker => node::execute(),
+        Command::Actor => actor::execute(),
+    }
+}

@@ -1,0 +1,206 @@
+//! From flags to a plan: everything that can be refused is refused here, before anything is started.
+
+mod config_file;
+pub(crate) mod matrix;
+mod rerun;
+pub(crate) mod seed;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, bail, ensure};
+use history::plan::PLAN_VERSION;
+use history::{Load, Plan, TargetKind};
+
+use crate::cli::flags::{LoadArgs, NO_NEMESIS, PlanArgs};
+use crate::cli::quantity::Rate;
+
+/// Brokers of the reference cluster.
+const NODES: u32 = 3;
+
+/// A plan, and what must not be stored with it.
+#[derive(Debug)]
+pub(crate) struct Drawn {
+    /// The plan.
+    pub(crate) plan: Plan,
+    /// Client properties as given, secrets included.
+    pub(crate) secrets: BTreeMap<String, String>,
+}
+
+/// Draws a plan. The same flags with the same seed draw the same plan, but for the name of the run and
+/// what follows from it.
+///
+/// # Errors
+/// What is wrong with the flags, where, and what would be right.
+pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<Drawn> {
+    let target = TargetKind::from(args.target.target);
+    let seed = match args.seed {
+        Some(seed) => seed,
+        None => seed::draw().context("failed to draw a seed from the operating system (give --seed N)")?,
+    };
+    let mut verbatim = verbatim(args)?;
+    let bootstrap = bootstrap(args, target, &mut verbatim)?;
+    if let (Some(flaw), TargetKind::Kafka) = (&args.flaw, target) {
+        bail!("flaw `{flaw}` can be planted in the reference broker only (leave out --target kafka)");
+    }
+    let nodes = match target {
+        TargetKind::Reference => NODES,
+        TargetKind::Kafka => 0,
+    };
+    let settings::Settled { cell, profile, filled_in } =
+        settings::settle(&args.settings, target, nodes, &verbatim)?;
+    let nemeses = nemeses(args, target)?;
+    let load = load(&args.load)?;
+    let specs: Vec<_> = nemeses.iter().filter_map(|name| nemesis::find(name)).collect();
+    let timings = settings::timings(&cell);
+    let schedule = nemesis::schedule(seed, &specs, load.duration_ms, load.partitions, &timings)?;
+    let workload = workloads::find(&args.load.workload)
+        .with_context(|| format!("there is no workload `{}`", args.load.workload))?;
+
+    let run = seed::run_name(seed);
+    let topic = args.target.topic.clone().unwrap_or_else(|| format!("highwater-{run}"));
+    check_topic(&topic)?;
+    let plan = Plan {
+        version: PLAN_VERSION,
+        run_hash: history::RunHash(seed::mix([run.as_str(), &seed.to_string()])),
+        run,
+        seed,
+        target,
+        bootstrap,
+        nodes,
+        workload: workload.name.to_owned(),
+        nemeses,
+        checkers: workload.checks.iter().map(|name| (*name).to_owned()).collect(),
+        load,
+        cell,
+        profile,
+        profile_settings: filled_in,
+        topic,
+        flaw: args.flaw.clone(),
+        schedule,
+        rerun: rerun::line(args, seed),
+    };
+    Ok(Drawn { plan, secrets: verbatim })
+}
+
+/// The properties of `--config` and `-X`; the latter win.
+fn verbatim(args: &PlanArgs) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut properties = match &args.settings.config {
+        Some(path) => config_file::read(path)?,
+        None => BTreeMap::new(),
+    };
+    for (name, _) in &args.settings.property {
+        if name == "bootstrap.servers" || name == "metadata.broker.list" {
+            bail!("`-X {name}` cannot be used (give --target kafka --bootstrap HOST:PORT)");
+        }
+    }
+    properties.extend(args.settings.property.iter().cloned());
+    if properties.contains_key("transactional.id") {
+        bail!("property `transactional.id` cannot be used: not in this build (leave it out)");
+    }
+    Ok(properties)
+}
+
+/// The brokers to start from; a `--config` written for other clients may name them.
+fn bootstrap(
+    args: &PlanArgs,
+    target: TargetKind,
+    verbatim: &mut BTreeMap<String, String>,
+) -> anyhow::Result<Option<String>> {
+    let configured = verbatim.remove("bootstrap.servers").or(verbatim.remove("metadata.broker.list"));
+    match target {
+        TargetKind::Reference => {
+            ensure!(
+                args.target.bootstrap.is_none(),
+                "--bootstrap says where a Kafka cluster is, and the target is the built-in one (add --target kafka)"
+            );
+            ensure!(
+                configured.is_none(),
+                "--config names `bootstrap.servers`, and the target is the built-in cluster (add --target kafka)"
+            );
+            Ok(None)
+        }
+        TargetKind::Kafka => {
+            let bootstrap = args
+                .target
+                .bootstrap
+                .clone()
+                .or(configured)
+                .context("--target kafka needs to know where the cluster is (add --bootstrap HOST:PORT)")?;
+            for address in bootstrap.split(',') {
+                check_address(address.trim())?;
+            }
+            Ok(Some(bootstrap))
+        }
+    }
+}
+
+fn check_address(address: &str) -> anyhow::Result<()> {
+    // librdkafka takes a protocol before the host and 9092 where no port is given.
+    let host = address.rsplit("://").next().unwrap_or(address);
+    let port = match host.rsplit_once(':') {
+        Some((_, port)) if !port.ends_with(']') => port,
+        _ => "9092",
+    };
+    let well_formed = !host.is_empty()
+        && !host.starts_with(':')
+        && !host.contains(char::is_whitespace)
+        && port.parse::<u16>().is_ok_and(|port| port > 0);
+    ensure!(well_formed, "`{address}` is no address of a broker (give --bootstrap HOST:PORT,…)");
+    Ok(())
+}
+
+fn nemeses(args: &PlanArgs, target: TargetKind) -> anyhow::Result<Vec<String>> {
+    let named = match (&args.nemesis, target) {
+        (Some(named), _) => named.clone(),
+        (None, TargetKind::Reference) => vec!["kill".to_owned(), "isolate-leader".to_owned()],
+        (None, TargetKind::Kafka) => Vec::new(),
+    };
+    if named.iter().any(|name| name == NO_NEMESIS) {
+        ensure!(named.len() == 1, "nemesis `{NO_NEMESIS}` stands alone (leave it out, or the others)");
+        return Ok(Vec::new());
+    }
+    for (place, name) in named.iter().enumerate() {
+        if target == TargetKind::Kafka {
+            bail!(
+                "nemesis `{name}` breaks brokers, and those of --target kafka cannot be reached (give --nemesis none)"
+            );
+        }
+        ensure!(
+            !named[..place].contains(name),
+            "nemesis `{name}` is named twice (once is enough: it comes again while the load lasts)"
+        );
+    }
+    Ok(named)
+}
+
+fn load(args: &LoadArgs) -> anyhow::Result<Load> {
+    ensure!(args.records != Some(0), "--records 0 would put nothing to the test (give at least 1)");
+    Ok(Load {
+        duration_ms: u64::try_from(args.duration.as_millis()).context("--duration is too long")?,
+        rate: match args.rate {
+            Rate::PerSecond(rate) => Some(rate),
+            Rate::Max => None,
+        },
+        records: args.records,
+        producers: args.producers,
+        readers: args.consumers,
+        partitions: args.partitions,
+        payload_bytes: args.payload_bytes,
+        keys: args.keys,
+        sync: args.sync,
+    })
+}
+
+/// Kafka's rule for topic names.
+fn check_topic(topic: &str) -> anyhow::Result<()> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    ensure!(
+        !topic.is_empty() && topic.len() <= 249 && topic.chars().all(legal) && topic != "." && topic != "..",
+        "topic `{topic}` is no name Kafka takes (use at most 249 of a-z, A-Z, 0-9, `.`, `_` and `-`)"
+    );
+    ensure!(!topic.starts_with("__"), "topic `{topic}` is one of Kafka's own (choose another name)");
+    Ok(())
+}

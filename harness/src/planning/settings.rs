@@ -1,0 +1,106 @@
+//! From `--set`, `-X` and the profile to the settings of a run.
+
+use std::collections::BTreeMap;
+
+use anyhow::{anyhow, bail};
+use history::{Cell, Profile, Scope, TargetKind};
+use nemesis::Timings;
+use targets::kafka::names::{self, ENTRIES};
+use targets::kafka::properties::{Source, Use, check_combinations, profile_defaults, read_back, redacted};
+
+use crate::cli::flags::SettingsArgs;
+
+/// Kafka's own time-outs, where neither the profile nor `--set` gives others.
+const KAFKA_SESSION_TIMEOUT_MS: u64 = 9_000;
+const KAFKA_REPLICA_LAG_MS: u64 = 30_000;
+
+/// The settings of a run.
+pub(super) struct Settled {
+    pub(super) cell: Cell,
+    pub(super) profile: Profile,
+    /// What the profile filled in, as `scope.name=value`.
+    pub(super) filled_in: Vec<String>,
+}
+
+/// Settles what is set: what was named, then the defaults of a durable topic, then the profile.
+///
+/// # Errors
+/// An unknown name, a value that does not fit, or a combination that cannot be (the latter downcasts to
+/// `CombinationError`).
+pub(super) fn settle(
+    args: &SettingsArgs,
+    target: TargetKind,
+    nodes: u32,
+    verbatim: &BTreeMap<String, String>,
+) -> anyhow::Result<Settled> {
+    let mut cell = Cell::default();
+    for (name, value) in &args.set {
+        let entry = names::resolve(name)?;
+        entry.check(value)?;
+        if entry.scope == Scope::Broker && target == TargetKind::Kafka {
+            bail!(
+                "setting `{name}` is the brokers', and those of --target kafka cannot be set (set it on the cluster)"
+            );
+        }
+        cell.scope_mut(entry.scope).insert(entry.name.to_owned(), value.clone());
+    }
+
+    let overridden = |scope: Scope, name: &str, value: &str| {
+        let entry = ENTRIES.iter().find(|entry| entry.scope == scope && entry.name == name);
+        let property = entry.and_then(|entry| entry.property(value));
+        property.is_some_and(|(property, _)| verbatim.contains_key(property))
+    };
+    let replicas = cell.topic.entry("replication.factor".to_owned()).or_insert_with(|| "3".to_owned());
+    // A topic with one replica is a fair question, and must not fail on a default.
+    let min_insync = if replicas == "1" { "1" } else { "2" };
+    cell.topic.entry("min.insync.replicas".to_owned()).or_insert_with(|| min_insync.to_owned());
+    if !overridden(Scope::Producer, "acks", "all") && !verbatim.contains_key("request.required.acks") {
+        cell.producer.entry("acks".to_owned()).or_insert_with(|| "all".to_owned());
+    }
+
+    let profile = args.profile.map_or(
+        match target {
+            TargetKind::Reference => Profile::Short,
+            TargetKind::Kafka => Profile::Production,
+        },
+        Profile::from,
+    );
+    let mut filled_in = Vec::new();
+    for (scope, name, value) in profile_defaults(profile) {
+        let foreign = *scope == Scope::Broker && target == TargetKind::Kafka;
+        if foreign || cell.scope(*scope).contains_key(*name) || overridden(*scope, name, value) {
+            continue;
+        }
+        cell.scope_mut(*scope).insert((*name).to_owned(), (*value).to_owned());
+        filled_in.push(format!("{}.{name}={value}", prefix(*scope)));
+    }
+    cell.librdkafka = redacted(verbatim);
+
+    check_combinations(&cell, (target == TargetKind::Reference).then_some(nodes))?;
+    let source = Source { cell: &cell, profile, bootstrap: "127.0.0.1:9092", verbatim, run: "plan" };
+    for client in [Use::Producer, Use::Reader] {
+        read_back(&source.config(client))
+            .map_err(|error| anyhow!("librdkafka refuses a property: {error} (see -X and --config)"))?;
+    }
+    Ok(Settled { cell, profile, filled_in })
+}
+
+/// The time-outs that decide how long a fault must last.
+pub(super) fn timings(cell: &Cell) -> Timings {
+    let ms = |name: &str, otherwise| {
+        cell.broker.get(name).and_then(|value| value.parse().ok()).unwrap_or(otherwise)
+    };
+    Timings {
+        session_timeout_ms: ms("broker.session.timeout.ms", KAFKA_SESSION_TIMEOUT_MS),
+        replica_lag_ms: ms("replica.lag.time.max.ms", KAFKA_REPLICA_LAG_MS),
+    }
+}
+
+const fn prefix(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Topic => "topic",
+        Scope::Producer => "producer",
+        Scope::Consumer => "consumer",
+        Scope::Broker => "broker",
+    }
+}

@@ -1,0 +1,213 @@
+//! The phases of a run, in order.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use history::{Note, Offset, Partition, Phase, TargetKind, clock};
+use targets::actors::protocol::{AdminReply, AdminRequest, Command, Job};
+use targets::reference::{ClusterOptions, ReferenceCluster};
+
+use super::conductor::{Conductor, Waited, millis};
+use super::crew::{is_drain, is_producer, is_reader};
+use super::failure::{Failure, with_causes};
+use super::faults::{Executor, all_running};
+
+const PROBE: Duration = Duration::from_secs(10);
+const CREATE: Duration = Duration::from_secs(20);
+const READY: Duration = Duration::from_secs(20);
+const QUIET: Duration = Duration::from_millis(300);
+/// What a producer may take after the load to see every record reported on; it keeps the deadline itself.
+const REPORTS: Duration = Duration::from_secs(310);
+/// After healing every partition must be written again within this, or it is `unavailable`.
+const PROGRESS: Duration = Duration::from_secs(20);
+const DRAIN: Duration = Duration::from_secs(60);
+const EXIT: Duration = Duration::from_secs(10);
+const WATCH: Duration = Duration::from_millis(500);
+
+/// Names of the nodes' data below the run directory; removed at teardown.
+pub(crate) const CLUSTER_DATA: &str = "cluster";
+
+impl Conductor<'_> {
+    /// Target, topic and actors come up.
+    pub(crate) fn set_up(&mut self) -> Result<(), Failure> {
+        self.enter(Phase::SetUp, "starting")?;
+        match self.plan.target {
+            TargetKind::Reference => self.start_cluster()?,
+            TargetKind::Kafka => {}
+        }
+        self.crew.start(&self.casting, Job::Admin, 0)?;
+        self.ask(AdminRequest::Probe { timeout_ms: millis(PROBE) }, PROBE)?;
+        let create = AdminRequest::CreateTopic {
+            may_exist: self.options.allow_existing_topic,
+            timeout_ms: millis(CREATE),
+        };
+        let topic = self.ask(create, CREATE)?;
+        self.created = true;
+        if let AdminReply::Partitions { partitions } = topic
+            && partitions.len() < self.plan.load.partitions as usize
+        {
+            let (found, wanted) = (partitions.len(), self.plan.load.partitions);
+            let topic = &self.plan.topic;
+            return Err(Failure::preflight(format!("topic `{topic}` shows {found} partitions of {wanted}")));
+        }
+        self.ask(AdminRequest::DescribeTopic { timeout_ms: millis(PROBE) }, PROBE)?;
+        self.watch_partitions()?;
+        for index in 0..self.plan.load.readers {
+            self.crew.start(&self.casting, Job::Reader, index)?;
+        }
+        let job = self.options.bare.then_some(Job::Bare).unwrap_or(Job::Producer);
+        for index in 0..self.plan.load.producers {
+            self.crew.start(&self.casting, job.clone(), index)?;
+        }
+        match self.wait(READY, |run| run.crew.of(|_| true).all(|actor| actor.ready))? {
+            Waited::Met => Ok(()),
+            Waited::Late => Err(Failure::preflight("the actors were not ready in time (see their logs)")),
+        }
+    }
+
+    fn start_cluster(&mut self) -> Result<(), Failure> {
+        let data = self.dir.path().join(CLUSTER_DATA);
+        let mut options =
+            ClusterOptions::new(self.plan.nodes, data, self.dir.node_logs()).map_err(Failure::bug)?;
+        options.settings = self.plan.cell.broker.clone();
+        options.flaw.clone_from(&self.plan.flaw);
+        options.proxied = !self.plan.schedule.is_empty();
+        let started = ReferenceCluster::start(options, &self.casting.supervisor);
+        let mut cluster = started.map_err(|error| Failure::preflight(with_causes(&error)))?;
+        cluster.set_topic(&self.plan.topic);
+        self.casting.bootstrap = cluster.bootstrap();
+        self.cluster = Some(cluster);
+        Ok(())
+    }
+
+    /// Without a controller that tells, metadata shows who leads.
+    fn watch_partitions(&mut self) -> Result<(), Failure> {
+        if self.plan.target == TargetKind::Kafka {
+            self.ask(AdminRequest::Partitions { record: true, timeout_ms: millis(PROBE) }, PROBE)?;
+        }
+        Ok(())
+    }
+
+    /// Load with faults, until the producers have nothing more to report.
+    pub(crate) fn load(&mut self) -> Result<(), Failure> {
+        self.enter(Phase::Quiet, "quiet")?;
+        self.wait(QUIET, |run| run.stop_load.is_some())?;
+        self.enter(Phase::Load, "load")?;
+        let start = clock::now();
+        self.crew.go(start);
+        if let Some(cluster) = self.cluster.take() {
+            self.faults_over = false;
+            let executor = Executor::start(cluster, self.plan.schedule.clone(), start, self.sender());
+            self.executor = Some(executor.map_err(Failure::bug)?);
+        }
+        let limit = Duration::from_millis(self.plan.load.duration_ms) + REPORTS;
+        let mut stopped = false;
+        let mut watched = start;
+        let waited = loop {
+            let waited = self.wait(WATCH, |run| {
+                let asked_to_stop = run.stop_load.is_some() && !stopped;
+                asked_to_stop || run.crew.of(is_producer).all(|actor| actor.done)
+            })?;
+            if let Some(reason) = self.stop_load.clone().filter(|_| !stopped) {
+                stopped = true;
+                self.note(Note::LoadStopped { reason })?;
+                self.crew.tell(is_producer, &Command::Stop);
+                // What waits behind a fault would not be reported on before it is healed.
+                self.heal()?;
+            }
+            if self.crew.of(is_producer).all(|actor| actor.done) {
+                break Waited::Met;
+            }
+            if waited == Waited::Late && Duration::from_nanos(clock::now().since(start)) > limit {
+                break Waited::Late;
+            }
+            if clock::now().since(watched) > 1_000_000_000 {
+                watched = clock::now();
+                self.watch_partitions()?;
+            }
+        };
+        if waited == Waited::Late {
+            return Err(Failure::bug("a producer did not resolve its records in time (see its log)"));
+        }
+        Ok(())
+    }
+
+    /// Undoes every fault, and makes sure of it.
+    pub(crate) fn mend(&mut self) -> Result<(), Failure> {
+        self.enter(Phase::Heal, "healing")?;
+        self.heal()?;
+        if let Some(cluster) = &self.cluster
+            && !all_running(cluster)
+        {
+            self.troubles.push(Failure::clean_up("not every broker runs after healing (see the nodes' logs)"));
+        }
+        Ok(())
+    }
+
+    /// Demands progress: every partition must take a fence record, and should have its full ISR before.
+    pub(crate) fn fence(&mut self) -> Result<BTreeMap<Partition, Offset>, Failure> {
+        self.enter(Phase::Progress, "demanding progress")?;
+        if self.cluster.is_some() {
+            let full = |run: &mut Self| run.cluster.as_ref().is_some_and(ReferenceCluster::isr_full);
+            if self.wait(PROGRESS, full)? == Waited::Late {
+                let within = PROGRESS.as_secs();
+                self.progress.say(&format!("  the ISR is not full {within} s after healing; the drain begins all the same"));
+            }
+        }
+        self.watch_partitions()?;
+        match self.ask(AdminRequest::Fence { timeout_ms: millis(PROGRESS) }, PROGRESS)? {
+            AdminReply::Fences { fences } => Ok(fences),
+            other => Err(Failure::bug(format!("the admin answered a fence with {other:?}"))),
+        }
+    }
+
+    /// Reads every partition to its fence; readers that followed the log get as long.
+    pub(crate) fn drain(&mut self, fences: BTreeMap<Partition, Offset>) -> Result<(), Failure> {
+        self.enter(Phase::Drain, "draining")?;
+        let deadline_ms = millis(DRAIN);
+        self.crew.tell(is_reader, &Command::Finish { fences: fences.clone(), deadline_ms });
+        self.casting.history_bytes_max = u64::MAX / 2;
+        self.crew.start(&self.casting, Job::Drain { fences, deadline_ms }, 0)?;
+        let finished = |run: &mut Self| run.crew.of(|job| is_drain(job) || is_reader(job)).all(|actor| actor.done);
+        let aborted = |run: &Self| run.signals.len() > 1;
+        self.wait(DRAIN + EXIT, |run| finished(run) || aborted(run))?;
+        Ok(())
+    }
+
+    /// Ends everything that was started, whatever happened before. Never fails: what goes wrong is a trouble.
+    pub(crate) fn tear_down(&mut self) {
+        self.progress.phase("cleaning up");
+        if let Err(failure) = self.heal() {
+            self.troubles.push(failure);
+        }
+        self.delete_topic();
+        self.crew.tell(|_| true, &Command::Stop);
+        let _ = self.wait(EXIT, |run| run.crew.of(|_| true).all(|actor| actor.exited));
+        // Whatever still lives is killed with its handle.
+        self.crew = super::crew::Crew::default();
+        if let Some(cluster) = self.cluster.take()
+            && let Err(error) = cluster.shutdown()
+        {
+            self.progress.say(&format!("  {}", with_causes(&error)));
+        }
+        let data = self.dir.path().join(CLUSTER_DATA);
+        if data.exists()
+            && let Err(error) = std::fs::remove_dir_all(&data)
+        {
+            self.troubles.push(Failure::clean_up(format!("failed to remove `{}`: {error}", data.display())));
+        }
+        self.progress.finish();
+    }
+
+    fn delete_topic(&mut self) {
+        let ours = self.plan.target == TargetKind::Kafka && self.created && !self.options.allow_existing_topic;
+        if !ours || self.options.keep_topics {
+            return;
+        }
+        let within = PROBE;
+        if let Err(failure) = self.ask(AdminRequest::DeleteTopic { timeout_ms: millis(within) }, within) {
+            let topic = &self.plan.topic;
+            self.troubles.push(Failure::clean_up(format!("topic `{topic}` is still there: {}", failure.text)));
+        }
+    }
+}
