@@ -3,3 +3,6 @@
 
 pub mod core;
 pub mod flaws;
+mod server;
+
+pub use server::{Ending, Node, ServeError, serve, serve_stdin};

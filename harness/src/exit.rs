@@ -53,7 +53,9 @@ impl Exit {
             Self::Broken => (1, "a guarantee is broken"),
             Self::Usage => (2, "usage or configuration"),
             Self::Unreachable => (3, "the target is unreachable, or preflight failed"),
-            Self::Vacuous => (4, "vacuous: the fault never bit, or too little was acknowledged to say anything"),
+            Self::Vacuous => {
+                (4, "vacuous: the fault never bit, or too little was acknowledged to say anything")
+            }
             Self::Indeterminate => (5, "indeterminate: a checker gave up, or the history is not whole"),
             Self::CleanUpFailed => (6, "clean-up failed: something may still be broken on a host"),
             Self::ObjectiveFailed => (7, "only a latency or recovery objective failed"),

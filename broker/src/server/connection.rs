@@ -20,6 +20,9 @@ use super::engine::Host;
 /// Requests taken from a connection and not yet answered.
 const AHEAD: usize = 16;
 
+/// Room for a read: a full buffer would otherwise grow by a few bytes at a time.
+const READ: usize = 1 << 16;
+
 /// What becomes of a request: its answer, nothing (acks=0), or the end of the connection.
 pub(super) type Answer = Pin<Box<dyn Future<Output = Result<Option<Bytes>, Closed>>>>;
 
@@ -60,13 +63,14 @@ async fn read(
     mut reader: OwnedReadHalf,
     queue: mpsc::Sender<Answer>,
 ) -> Result<(), Closed> {
-    let mut buffer = BytesMut::with_capacity(1 << 16);
+    let mut buffer = BytesMut::new();
     loop {
         while let Some(request) = frame::split(&mut buffer, frame::MAX_REQUEST)? {
             // First room in the queue, then the step: answers come in the order of steps.
             let Ok(place) = queue.reserve().await else { return Ok(()) };
             place.send(apis::handle(host, frame::head(request)?)?);
         }
+        buffer.reserve(READ);
         match reader.read_buf(&mut buffer).await {
             Ok(read) if read > 0 => {}
             // Half a connection is none.

@@ -1,6 +1,7 @@
 //! One node on one thread: its runtime, how it is started, and how it is stopped.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
@@ -53,7 +54,7 @@ pub(super) fn run(spec: NodeSpec, sink: Sink, stop: Stop) -> Result<(), ServeErr
         NodeSpec::Controller(_) => "controller".to_owned(),
         NodeSpec::Broker(spec) => format!("broker {}", spec.node_id),
     };
-    let reporter = Reporter::new(who, sink);
+    let reporter = Rc::new(Reporter::new(who, sink));
     let outcome = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()

@@ -25,6 +25,8 @@ const VERSION: i16 = 15;
 const CONNECT: Duration = Duration::from_millis(500);
 /// How much longer than the long poll an answer may take. A link that swallows bytes is noticed by this.
 const GRACE: Duration = Duration::from_millis(1_000);
+/// Room for a read: a full buffer would otherwise grow by a few bytes at a time.
+const READ: usize = 1 << 16;
 /// A leader's answer is bounded by `replica.fetch.response.max.bytes` and one batch more.
 const LONGEST: usize = 1 << 30;
 
@@ -97,6 +99,7 @@ impl Link {
             if let Some(frame) = frame::split(&mut self.buffer, LONGEST).ok()? {
                 return Some(frame);
             }
+            self.buffer.reserve(READ);
             if self.stream.read_buf(&mut self.buffer).await.ok()? == 0 {
                 return None;
             }
@@ -150,7 +153,7 @@ fn decode(response: FetchResponse) -> Vec<FetchedPartition> {
 
 fn result(data: PartitionData) -> Result<FetchedData, Refusal> {
     if data.error_code != 0 {
-        return Err(Refusal::of_code(data.error_code));
+        return Err(refusal(data.error_code));
     }
     let diverging = &data.diverging_epoch;
     let diverging = (diverging.end_offset >= 0)
@@ -165,4 +168,19 @@ fn result(data: PartitionData) -> Result<FetchedData, Refusal> {
         batches.push(storage::batch(&header, bytes));
     }
     Ok(FetchedData { high_watermark: data.high_watermark, diverging, batches })
+}
+
+/// What a leader may say to a replica. Anything else is treated like the news that it does not lead: ask
+/// again later, or whom the metadata names then.
+fn refusal(code: i16) -> Refusal {
+    let known = [
+        Refusal::OffsetOutOfRange,
+        Refusal::UnknownTopicOrPartition,
+        Refusal::FencedLeaderEpoch,
+        Refusal::UnknownLeaderEpoch,
+        Refusal::OffsetNotAvailable,
+        Refusal::UnknownTopicId,
+        Refusal::StaleBrokerEpoch,
+    ];
+    known.into_iter().find(|refusal| refusal.code() == code).unwrap_or(Refusal::NotLeaderOrFollower)
 }

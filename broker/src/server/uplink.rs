@@ -86,7 +86,7 @@ async fn write(mut writer: OwnedWriteHalf, mut lines: mpsc::UnboundedReceiver<Ve
 }
 
 impl Host {
-    fn hear(&self, message: FromController) {
+    fn hear(self: &Rc<Self>, message: FromController) {
         match message {
             FromController::Admin { request, result } => self.admin_answered(request, result),
             message => self.step(Input::FromController(message)),

@@ -10,7 +10,9 @@ pub(super) fn one_line(error: &clap::Error) -> Option<String> {
         return None;
     }
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return Some("no command (`highwater --help` shows them, `highwater run` is the main one)".to_owned());
+        return Some(
+            "no command (`highwater --help` shows them, `highwater run` is the main one)".to_owned(),
+        );
     }
     if let Some(absent) = absent::not_built(error) {
         return Some(absent);

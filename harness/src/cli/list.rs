@@ -77,9 +77,7 @@ fn entries(what: What) -> Vec<Entry> {
             })
             .collect(),
         What::Nemeses => std::iter::once(entry(NO_NEMESIS, "break nothing", String::new()))
-            .chain(
-                nemesis::CATALOG.iter().map(|spec| entry(spec.name, spec.summary, spec.docs.to_owned())),
-            )
+            .chain(nemesis::CATALOG.iter().map(|spec| entry(spec.name, spec.summary, spec.docs.to_owned())))
             .collect(),
         What::Checkers => checkers::CATALOG
             .iter()

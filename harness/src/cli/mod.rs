@@ -2,6 +2,7 @@
 
 mod absent;
 mod actor;
+mod bench;
 mod check;
 mod complaint;
 pub(crate) mod flags;
@@ -46,6 +47,7 @@ enum Command {
     Check(check::CheckCommand),
     Runs(runs::RunsCommand),
     List(list::ListCommand),
+    Bench(bench::BenchCommand),
     /// One node of a reference cluster, as told on stdin
     #[command(hide = true)]
     Broker,
@@ -75,6 +77,11 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 }
 
 type Outcome = Result<Exit, Failure>;
+
+/// A parser's error as one line; `None` if it is help, asked for.
+pub(crate) fn complaint(error: &clap::Error) -> Option<String> {
+    complaint::one_line(error)
+}
 
 /// Parses the command line, does what it says, and tells how to exit.
 pub(crate) fn main() -> Exit {
@@ -111,6 +118,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Check(command) => command.execute(),
         Command::Runs(command) => command.execute(),
         Command::List(command) => command.execute(),
+        Command::Bench(command) => command.execute(),
         Command::Broker => node::execute(),
         Command::Actor => actor::execute(),
     }

@@ -91,7 +91,9 @@ mod tests {
             assert_eq!(read.as_millis(), ms, "{text}");
             assert_eq!(duration(&write_duration(read)).unwrap(), read);
         }
-        for text in ["", "10", "s", "0s", "-1s", "1.5s", "10 s", "ten", "1s2", "99999999999999999999s", "169h"] {
+        for text in
+            ["", "10", "s", "0s", "-1s", "1.5s", "10 s", "ten", "1s2", "99999999999999999999s", "169h"]
+        {
             assert!(duration(text).is_err(), "{text}");
         }
     }

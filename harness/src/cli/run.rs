@@ -11,7 +11,7 @@ use super::flags::PlanArgs;
 use super::output::{self, ResultsArgs, VerbosityArgs};
 use super::{Failure, Outcome};
 use crate::planning::{self, Drawn};
-use crate::runner::{self, RunOptions, RunOutcome};
+use crate::runner::{self, Arm, RunOptions, RunOutcome};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -71,8 +71,9 @@ impl RunCommand {
             max_disk_bytes: self.plan.max_disk,
             max_duration: self.plan.max_duration,
             verbosity: self.verbosity.level(),
+            arm: Arm::Recorded,
         };
-        let RunOutcome { judgement, exit, dir: _, error } = runner::run(plan.clone(), options);
+        let RunOutcome { judgement, exit, error, .. } = runner::run(plan.clone(), &options);
         if let Some(judgement) = &judgement {
             self.report.write(&plan, judgement)?;
         }

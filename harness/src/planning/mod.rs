@@ -85,6 +85,11 @@ pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<Drawn> {
     Ok(Drawn { plan, secrets: verbatim })
 }
 
+/// The flags of a run where none are given.
+pub(crate) fn defaults() -> PlanArgs {
+    rerun::parse(&[]).expect("every flag has a default")
+}
+
 /// The properties of `--config` and `-X`; the latter win.
 fn verbatim(args: &PlanArgs) -> anyhow::Result<BTreeMap<String, String>> {
     let mut properties = match &args.settings.config {
@@ -123,12 +128,10 @@ fn bootstrap(
             Ok(None)
         }
         TargetKind::Kafka => {
-            let bootstrap = args
-                .target
-                .bootstrap
-                .clone()
-                .or(configured)
-                .context("--target kafka needs to know where the cluster is (add --bootstrap HOST:PORT)")?;
+            let bootstrap =
+                args.target.bootstrap.clone().or(configured).context(
+                    "--target kafka needs to know where the cluster is (add --bootstrap HOST:PORT)",
+                )?;
             for address in bootstrap.split(',') {
                 check_address(address.trim())?;
             }

@@ -33,7 +33,7 @@ pub(super) fn line(args: &PlanArgs, seed: u64) -> String {
 }
 
 fn words(args: &PlanArgs, seed: u64) -> Vec<String> {
-    let defaults = parse(&[]).expect("every flag has a default");
+    let defaults = super::defaults();
     let mut words = Words(Vec::new());
     // Taken apart, so that a new flag cannot be forgotten here.
     let PlanArgs { target, load, settings, nemesis, flaw, seed: _, max_disk, max_duration } = args;

@@ -17,7 +17,7 @@ use super::faults::{Executor, FaultReport};
 use super::message::{Message, actor_lines};
 use super::progress::{Progress, Totals};
 use super::signals::SignalWatch;
-use super::RunOptions;
+use super::{Arm, RunOptions};
 
 /// How often a wait looks up from its channel.
 const LOOK: Duration = Duration::from_millis(50);
@@ -74,11 +74,12 @@ impl<'a> Conductor<'a> {
             plan: plan.clone(),
             bootstrap: plan.bootstrap.clone().unwrap_or_default(),
             verbatim: options.secrets.clone(),
-            history: options.record.then(|| dir.history()),
+            history: (options.arm == Arm::Recorded).then(|| dir.history()),
             history_bytes_max: share,
             logs: dir.actor_logs(),
         };
-        let recorder = Recorder::create(&dir.history(), Role::Runner, 0, 0, u64::MAX / 2).map_err(record_failed)?;
+        let recorder =
+            Recorder::create(&dir.history(), Role::Runner, 0, 0, u64::MAX / 2).map_err(record_failed)?;
         let signals = SignalWatch::start(sender.clone(), Message::Signal).map_err(Failure::bug)?;
         let now = clock::now();
         let mut conductor = Self {
@@ -95,7 +96,9 @@ impl<'a> Conductor<'a> {
             created: false,
             stop_load: None,
             troubles: Vec::new(),
-            end: options.max_duration.map(|limit| Nanos(now.0 + u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX / 2))),
+            end: options
+                .max_duration
+                .map(|limit| Nanos(now.0 + u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX / 2))),
             recorder,
             sender,
             messages,
@@ -124,7 +127,9 @@ impl<'a> Conductor<'a> {
     }
 
     fn note_at(&mut self, at: Nanos, note: Note) -> Result<(), Failure> {
-        self.recorder.record(at, &Event::Note(note)).map_err(|error| Failure::indeterminate(with_causes(&error)))
+        self.recorder
+            .record(at, &Event::Note(note))
+            .map_err(|error| Failure::indeterminate(with_causes(&error)))
     }
 
     /// Enters a phase, on record and on the screen.
@@ -219,12 +224,16 @@ impl<'a> Conductor<'a> {
             Note::PartitionState { partition, leader, epoch, isr, .. } => {
                 let leader = leader.map_or_else(|| "nobody".to_owned(), |leader| leader.to_string());
                 let isr = isr.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-                self.progress.detail(&format!("  partition {partition}: leader {leader}, epoch {epoch}, isr {isr}"));
+                self.progress
+                    .detail(&format!("  partition {partition}: leader {leader}, epoch {epoch}, isr {isr}"));
             }
             Note::Fenced { node, fenced } => {
-                self.progress.detail(&format!("  node {node} {}", if *fenced { "fenced" } else { "unfenced" }));
+                self.progress
+                    .detail(&format!("  node {node} {}", if *fenced { "fenced" } else { "unfenced" }));
             }
-            Note::NodeDied { node, status } => self.progress.say(&format!("  node {node} died by itself: {status}")),
+            Note::NodeDied { node, status } => {
+                self.progress.say(&format!("  node {node} died by itself: {status}"))
+            }
             _ => {}
         }
     }
@@ -235,7 +244,10 @@ impl<'a> Conductor<'a> {
                 let nodes = aim.nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
                 self.progress.fault(fault.id, Some(format!("{} node {nodes}", fault.nemesis)));
                 let (nodes, partitions) = (aim.nodes, aim.partitions);
-                self.note_at(invoked, Note::FaultInvoked { fault: fault.id, class: fault.class, nodes, partitions })?;
+                self.note_at(
+                    invoked,
+                    Note::FaultInvoked { fault: fault.id, class: fault.class, nodes, partitions },
+                )?;
                 self.note_at(at, Note::FaultInjected { fault: fault.id })
             }
             FaultReport::Healed { fault, touched, at } => {

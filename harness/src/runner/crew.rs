@@ -78,8 +78,15 @@ impl Crew {
             .supervisor
             .spawn(spec, casting.lines.clone())
             .map_err(|error| Failure::preflight(with_causes(&error)))?;
-        let actor =
-            Actor { child, job, ready: false, done: false, exited: false, totals: Totals::default(), elapsed_ns: 0 };
+        let actor = Actor {
+            child,
+            job,
+            ready: false,
+            done: false,
+            exited: false,
+            totals: Totals::default(),
+            elapsed_ns: 0,
+        };
         self.actors.insert(name, actor);
         Ok(())
     }
@@ -123,7 +130,8 @@ impl Crew {
                 if actor.done {
                     return Said::Nothing;
                 }
-                let text = format!("actor `{}` {} before it was done (see its log)", line.name, describe(status));
+                let text =
+                    format!("actor `{}` {} before it was done (see its log)", line.name, describe(status));
                 return Said::Failed(Failure::bug(text));
             }
             ChildOutput::Line(text) => text,

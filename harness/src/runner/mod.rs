@@ -39,10 +39,19 @@ pub(crate) struct RunOptions {
     pub(crate) max_duration: Option<Duration>,
     /// How much goes to stderr.
     pub(crate) verbosity: Verbosity,
-    /// Record the actors' history; the benchmark's other arm does not.
-    pub(crate) record: bool,
-    /// Let bare librdkafka loops produce instead of the workload; the benchmark's baseline.
-    pub(crate) bare: bool,
+    /// What produces.
+    pub(crate) arm: Arm,
+}
+
+/// What produces, and whether it is put on record: a run, or an arm of the benchmark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arm {
+    /// The workload, recorded, drained and judged.
+    Recorded,
+    /// The workload, without a record: nothing can be judged.
+    Unrecorded,
+    /// Bare librdkafka loops with the same settings and payload size.
+    Bare,
 }
 
 /// How much goes to stderr.
@@ -73,7 +82,8 @@ pub(crate) struct RunOutcome {
 
 /// Runs a plan, stores everything about it in its run directory, and judges it.
 pub(crate) fn run(plan: Plan, options: &RunOptions) -> RunOutcome {
-    let mut outcome = RunOutcome { judgement: None, exit: Exit::Held, dir: None, error: None, produced: (0, 0) };
+    let mut outcome =
+        RunOutcome { judgement: None, exit: Exit::Held, dir: None, error: None, produced: (0, 0) };
     let dir = match RunDir::create(&options.results, &plan.run) {
         Ok(dir) => dir,
         Err(error) => return outcome.failed(&Failure::usage(with_causes(&error))),
@@ -86,11 +96,12 @@ pub(crate) fn run(plan: Plan, options: &RunOptions) -> RunOutcome {
     let conducted = conduct(&plan, options, &dir, &mut outcome);
     match conducted {
         Ok(signals) => {
-            if options.record && !options.bare {
+            if options.arm == Arm::Recorded {
                 judge(plan, &dir, &mut outcome);
             }
             for signal in signals {
-                let stopped = if signal == signal_hook::consts::SIGTERM { Exit::Terminated } else { Exit::Interrupted };
+                let stopped =
+                    if signal == signal_hook::consts::SIGTERM { Exit::Terminated } else { Exit::Interrupted };
                 outcome.exit = outcome.exit.worst(stopped);
             }
         }
@@ -115,7 +126,12 @@ impl RunOutcome {
 }
 
 /// Goes through the phases and tears down, whatever happened; returns the signals that came.
-fn conduct(plan: &Plan, options: &RunOptions, dir: &RunDir, outcome: &mut RunOutcome) -> Result<Vec<i32>, Failure> {
+fn conduct(
+    plan: &Plan,
+    options: &RunOptions,
+    dir: &RunDir,
+    outcome: &mut RunOutcome,
+) -> Result<Vec<i32>, Failure> {
     let mut run = Conductor::new(plan, options, dir)?;
     run.progress.say(&format!("seed {}; again: {}", plan.seed, plan.rerun));
     let mut done = phases(&mut run);
@@ -145,7 +161,7 @@ fn phases(run: &mut Conductor<'_>) -> Result<(), Failure> {
     run.set_up()?;
     run.load()?;
     run.mend()?;
-    if run.signals.len() > 1 || run.options.bare || !run.options.record {
+    if run.signals.len() > 1 || run.options.arm != Arm::Recorded {
         return Ok(());
     }
     let fences = run.fence()?;

@@ -7,6 +7,7 @@ use history::{Note, Offset, Partition, Phase, TargetKind, clock};
 use targets::actors::protocol::{AdminReply, AdminRequest, Command, Job};
 use targets::reference::{ClusterOptions, ReferenceCluster};
 
+use super::Arm;
 use super::conductor::{Conductor, Waited, millis};
 use super::crew::{is_drain, is_producer, is_reader};
 use super::failure::{Failure, with_causes};
@@ -55,7 +56,7 @@ impl Conductor<'_> {
         for index in 0..self.plan.load.readers {
             self.crew.start(&self.casting, Job::Reader, index)?;
         }
-        let job = self.options.bare.then_some(Job::Bare).unwrap_or(Job::Producer);
+        let job = if self.options.arm == Arm::Bare { Job::Bare } else { Job::Producer };
         for index in 0..self.plan.load.producers {
             self.crew.start(&self.casting, job.clone(), index)?;
         }
@@ -139,7 +140,8 @@ impl Conductor<'_> {
         if let Some(cluster) = &self.cluster
             && !all_running(cluster)
         {
-            self.troubles.push(Failure::clean_up("not every broker runs after healing (see the nodes' logs)"));
+            self.troubles
+                .push(Failure::clean_up("not every broker runs after healing (see the nodes' logs)"));
         }
         Ok(())
     }
@@ -151,7 +153,9 @@ impl Conductor<'_> {
             let full = |run: &mut Self| run.cluster.as_ref().is_some_and(ReferenceCluster::isr_full);
             if self.wait(PROGRESS, full)? == Waited::Late {
                 let within = PROGRESS.as_secs();
-                self.progress.say(&format!("  the ISR is not full {within} s after healing; the drain begins all the same"));
+                self.progress.say(&format!(
+                    "  the ISR is not full {within} s after healing; the drain begins all the same"
+                ));
             }
         }
         self.watch_partitions()?;
@@ -168,7 +172,8 @@ impl Conductor<'_> {
         self.crew.tell(is_reader, &Command::Finish { fences: fences.clone(), deadline_ms });
         self.casting.history_bytes_max = u64::MAX / 2;
         self.crew.start(&self.casting, Job::Drain { fences, deadline_ms }, 0)?;
-        let finished = |run: &mut Self| run.crew.of(|job| is_drain(job) || is_reader(job)).all(|actor| actor.done);
+        let finished =
+            |run: &mut Self| run.crew.of(|job| is_drain(job) || is_reader(job)).all(|actor| actor.done);
         let aborted = |run: &Self| run.signals.len() > 1;
         self.wait(DRAIN + EXIT, |run| finished(run) || aborted(run))?;
         Ok(())
@@ -200,14 +205,16 @@ impl Conductor<'_> {
     }
 
     fn delete_topic(&mut self) {
-        let ours = self.plan.target == TargetKind::Kafka && self.created && !self.options.allow_existing_topic;
+        let ours =
+            self.plan.target == TargetKind::Kafka && self.created && !self.options.allow_existing_topic;
         if !ours || self.options.keep_topics {
             return;
         }
         let within = PROBE;
         if let Err(failure) = self.ask(AdminRequest::DeleteTopic { timeout_ms: millis(within) }, within) {
             let topic = &self.plan.topic;
-            self.troubles.push(Failure::clean_up(format!("topic `{topic}` is still there: {}", failure.text)));
+            self.troubles
+                .push(Failure::clean_up(format!("topic `{topic}` is still there: {}", failure.text)));
         }
     }
 }

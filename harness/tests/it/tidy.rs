@@ -49,7 +49,11 @@ fn unsafe_code_lives_in_one_module() {
     let marker = concat!("unsafe", " {");
     for (path, text) in sources(root()) {
         let mapping = path.ends_with("history/src/segment/mapping.rs");
-        assert!(mapping || !text.contains(marker), "{}: only the mapped history may be unsafe", path.display());
+        assert!(
+            mapping || !text.contains(marker),
+            "{}: only the mapped history may be unsafe",
+            path.display()
+        );
     }
 }
 

@@ -36,7 +36,7 @@ pub struct ActorSpec {
 
 /// What an actor does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "job")]
+#[serde(rename_all = "kebab-case")]
 pub enum Job {
     /// Produces the workload's records between [`Command::Go`] and the end of the load.
     Producer,
@@ -71,7 +71,7 @@ impl Job {
 
 /// What the runner asks of an actor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "command")]
+#[serde(rename_all = "kebab-case")]
 pub enum Command {
     /// The load begins at this time.
     Go {
@@ -98,7 +98,7 @@ pub enum Command {
 
 /// A question to the admin actor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "request")]
+#[serde(rename_all = "kebab-case")]
 pub enum AdminRequest {
     /// Who is there?
     Probe {
@@ -138,7 +138,7 @@ pub enum AdminRequest {
 
 /// The admin actor's answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "reply")]
+#[serde(rename_all = "kebab-case")]
 pub enum AdminReply {
     /// It is done.
     Done,
@@ -200,7 +200,7 @@ pub enum FailureKind {
 
 /// What an actor tells the runner.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "event")]
+#[serde(rename_all = "kebab-case")]
 pub enum ActorEvent {
     /// Its client is made and its segment begun.
     Ready,
@@ -230,4 +230,21 @@ pub enum ActorEvent {
         /// Why, to read.
         reason: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Tagged inside, these enums would turn the partitions into text that serde does not read back.
+    #[test]
+    fn partitions_as_keys_survive_the_pipe() {
+        let fences = BTreeMap::from([(Partition(3), Offset(7))]);
+        let event = ActorEvent::Reply { id: 1, reply: AdminReply::Fences { fences: fences.clone() } };
+        let line = serde_json::to_string(&event).unwrap();
+        assert_eq!(serde_json::from_str::<ActorEvent>(&line).unwrap(), event);
+        let command = Command::Finish { fences, deadline_ms: 1 };
+        let line = serde_json::to_string(&command).unwrap();
+        assert_eq!(serde_json::from_str::<Command>(&line).unwrap(), command);
+    }
 }

@@ -16,6 +16,6 @@ mod supervisor;
 pub use child::Child;
 pub use guard::{GuardError, die_with_parent};
 pub use output::{ChildLine, ChildOutput};
-pub use spec::{ChildSpec, SignalError, SpawnError};
+pub use spec::{ChildSpec, SignalError, SpawnError, this_program};
 pub use state::describe;
 pub use supervisor::Supervisor;

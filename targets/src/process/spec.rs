@@ -32,12 +32,22 @@ impl ChildSpec {
     ) -> std::io::Result<Self> {
         Ok(Self {
             name: name.into(),
-            program: std::env::current_exe()?,
+            program: this_program()?,
             args: args.iter().map(|&arg| arg.to_owned()).collect(),
             first_line,
             log,
         })
     }
+}
+
+/// The running program. On Linux it is found also after its file was replaced, so that a build does not break
+/// the runs that are under way.
+///
+/// # Errors
+/// If its path cannot be found out.
+pub fn this_program() -> std::io::Result<PathBuf> {
+    let link = PathBuf::from("/proc/self/exe");
+    if link.exists() { Ok(link) } else { std::env::current_exe() }
 }
 
 /// A child could not be started.

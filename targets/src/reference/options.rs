@@ -37,7 +37,7 @@ impl ClusterOptions {
     /// If the path of the running program cannot be found out.
     pub fn new(nodes: u32, data: PathBuf, logs: PathBuf) -> std::io::Result<Self> {
         Ok(Self {
-            program: std::env::current_exe()?,
+            program: crate::process::this_program()?,
             args: vec!["broker".to_owned()],
             nodes,
             data,

@@ -12,7 +12,7 @@ use targets::reference::{ClusterError, ClusterOptions, ReferenceCluster};
 use crate::stand_in::{self, ask};
 use crate::{DEADLINE, until};
 
-fn options(folder: &Path, proxied: bool) -> ClusterOptions {
+pub(crate) fn options(folder: &Path, proxied: bool) -> ClusterOptions {
     let (program, args) = stand_in::command("node");
     let new =
         ClusterOptions::new(3, folder.join("data"), folder.join("logs")).expect("the path of this program");

@@ -1,6 +1,7 @@
 //! Child processes as the real thing: supervision and the reference cluster, tried with this very test
 //! program as child, runner and node.
 
+mod cells;
 mod cluster;
 mod stand_in;
 mod supervision;

@@ -1,5 +1,5 @@
 //! The parts this test program plays when it is started again as a child: a plain child, a runner with
-//! children of its own, and a node of a cluster that does as little as it can.
+//! children of its own, a run of several clusters, and a node of a cluster that does as little as it can.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -24,17 +24,28 @@ pub(crate) fn command(part: &str) -> (PathBuf, Vec<String>) {
     ("/usr/bin/env".into(), args.into())
 }
 
+/// A process that is dead once this is dropped, on every path out of a test.
+pub(crate) struct Mortal(pub(crate) std::process::Child);
+
+impl Drop for Mortal {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[test]
 fn play() {
     match std::env::var(PART).as_deref() {
         Ok("child") => child(),
         Ok("runner") => runner(),
         Ok("node") => node(),
+        Ok("cells") => crate::cells::run_cells(),
         _ => {}
     }
 }
 
-fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     let mut stdout = std::io::stdout().lock();
     let said = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
     said.expect("somebody listens");

@@ -125,16 +125,6 @@ fn what_cannot_be_started_is_named() {
     assert!(matches!(error, SpawnError::Log { .. }) && error.to_string().contains("child.log"), "{error}");
 }
 
-/// Ends the runner on every path out of a test.
-struct Runner(std::process::Child);
-
-impl Drop for Runner {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 fn no_child_outlives_its_runner_running_or_stopped() {
     // At once after spawning, when the children have not even looked around, and when all are up.
@@ -142,7 +132,7 @@ fn no_child_outlives_its_runner_running_or_stopped() {
         let (program, args) = stand_in::command("runner");
         let mut command = Command::new(program);
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut runner = Runner(command.spawn().expect("a runner"));
+        let mut runner = stand_in::Mortal(command.spawn().expect("a runner"));
         let stdin = runner.0.stdin.as_mut().expect("a pipe");
         writeln!(stdin, "{phase}").expect("it listens");
         let stdout = BufReader::new(runner.0.stdout.take().expect("a pipe"));

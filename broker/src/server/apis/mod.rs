@@ -1,0 +1,93 @@
+//! The served APIs: from a decoded request to what the core is asked, and from its answer to a response.
+
+mod cluster;
+mod configs;
+mod fetch;
+mod offsets;
+mod produce;
+mod producer_id;
+mod topics;
+
+use std::rc::Rc;
+
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::{ApiKey, ApiVersionsResponse, TopicName, api_versions_response::ApiVersion};
+use kafka_protocol::protocol::{Encodable, HeaderVersion, Request, StrBytes};
+use wire::frame::{FrameError, Head};
+use wire::schema;
+
+use super::connection::{Answer, Closed};
+use super::engine::{Host, Unanswered};
+use crate::core::{ClusterImage, PartitionKey};
+
+/// Starts a request. What it does to the logs happens now; what it waits for, in the answer.
+///
+/// # Errors
+/// If the connection must be closed.
+pub(super) fn handle(host: &Rc<Host>, head: Head) -> Result<Answer, Closed> {
+    match head.key {
+        ApiKey::Produce => produce::handle(host, head),
+        ApiKey::Fetch => fetch::handle(host, head),
+        ApiKey::ApiVersions => ready(&head, &versions(&head)),
+        ApiKey::ListOffsets => ready(&head, &offsets::list(host, head.version, &head.body()?)),
+        ApiKey::OffsetForLeaderEpoch => ready(&head, &offsets::of_epochs(host, &head.body()?)),
+        ApiKey::DescribeConfigs => ready(&head, &configs::describe(host, &head.body()?)),
+        ApiKey::DescribeCluster => ready(&head, &cluster::describe(host)),
+        ApiKey::Metadata => later(host, head, cluster::metadata),
+        ApiKey::CreateTopics => later(host, head, topics::create),
+        ApiKey::DeleteTopics => later(host, head, topics::delete),
+        ApiKey::InitProducerId => later(host, head, producer_id::init),
+        key => Err(Closed::Frame(FrameError::Unserved { key: key as i16, version: head.version })),
+    }
+}
+
+/// An answer that is there already.
+fn ready<R: Encodable + HeaderVersion>(head: &Head, response: &R) -> Result<Answer, Closed> {
+    let bytes = head.answer(response)?;
+    Ok(Box::pin(std::future::ready(Ok(Some(bytes)))))
+}
+
+/// An answer that asks the controller first.
+fn later<Q, F>(host: &Rc<Host>, head: Head, work: fn(Rc<Host>, i16, Q) -> F) -> Result<Answer, Closed>
+where
+    Q: Request,
+    F: Future<Output = Q::Response> + 'static,
+{
+    let request: Q = head.body()?;
+    let work = work(Rc::clone(host), head.version, request);
+    Ok(Box::pin(async move { Ok(Some(head.answer(&work.await)?)) }))
+}
+
+/// Advertises what [`schema::APIS`] lists, and nothing else: no group, no transaction, no telemetry.
+fn versions(head: &Head) -> ApiVersionsResponse {
+    let error = if head.is_unknown_version() { ResponseError::UnsupportedVersion.code() } else { 0 };
+    let keys = schema::APIS.iter().map(|api| {
+        ApiVersion::default()
+            .with_api_key(api.key as i16)
+            .with_min_version(api.advertised_min())
+            .with_max_version(api.max)
+    });
+    ApiVersionsResponse::default().with_error_code(error).with_api_keys(keys.collect())
+}
+
+/// The partition of a topic name, if the metadata has it.
+fn named(image: &ClusterImage, topic: &TopicName, partition: i32) -> Option<PartitionKey> {
+    let topic = image.topics.get(topic.as_str())?;
+    let index = usize::try_from(partition).ok()?;
+    topic.partitions.get(index).map(|_| PartitionKey { topic: topic.id, partition })
+}
+
+fn text(text: impl Into<String>) -> StrBytes {
+    StrBytes::from_string(text.into())
+}
+
+impl Unanswered {
+    /// What a client is told. `NOT_CONTROLLER` says that nothing was done and to ask again.
+    fn code(self) -> i16 {
+        match self {
+            Self::Refused(refusal) => refusal.code(),
+            Self::Unreachable => ResponseError::NotController.code(),
+            Self::Unknown => ResponseError::RequestTimedOut.code(),
+        }
+    }
+}

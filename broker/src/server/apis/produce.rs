@@ -1,0 +1,103 @@
+//! Produce: one batch a partition, checked by its header and checksum, never unpacked.
+
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::produce_request::ProduceRequest;
+use kafka_protocol::messages::produce_response::{
+    PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
+};
+use wire::batch::{BatchError, Header};
+use wire::frame::Head;
+
+use super::named;
+use crate::core::{Batch, ProducePartition, ProduceResult};
+use crate::server::connection::{Answer, Closed};
+use crate::server::engine::Host;
+use crate::server::storage;
+
+/// Appends, and answers when the acks asked for are there.
+///
+/// # Errors
+/// If the request cannot be read.
+pub(super) fn handle(host: &Rc<Host>, head: Head) -> Result<Answer, Closed> {
+    let request: ProduceRequest = head.body()?;
+    let acks = request.acks;
+    let image = host.image();
+    let mut accepted: Vec<ProducePartition> = Vec::new();
+    let mut seen = HashSet::new();
+    // An error code, or the place in what is handed to the core.
+    let mut topics = Vec::with_capacity(request.topic_data.len());
+    for topic in request.topic_data {
+        let mut slots = Vec::with_capacity(topic.partition_data.len());
+        for data in topic.partition_data {
+            let slot = match named(&image, &topic.name, data.index) {
+                None => Err(ResponseError::UnknownTopicOrPartition),
+                Some(key) if !seen.insert(key) => Err(ResponseError::InvalidRequest),
+                Some(key) => validate(data.records).map(|batch| {
+                    accepted.push(ProducePartition { key, batch });
+                    accepted.len() - 1
+                }),
+            };
+            slots.push((data.index, slot));
+        }
+        topics.push((topic.name, slots));
+    }
+    let timeout_ms = u64::try_from(request.timeout_ms).unwrap_or(0);
+    let waiting = (!accepted.is_empty()).then(|| host.produce(acks, timeout_ms, accepted));
+    Ok(Box::pin(async move {
+        let results = match waiting {
+            Some(waiting) => waiting.await.map_err(|_| Closed::Ending)?,
+            None => Vec::new(),
+        };
+        let mut failed = false;
+        let responses = topics.into_iter().map(|(name, slots)| {
+            let partitions = slots.into_iter().map(|(index, slot)| {
+                let response = match slot {
+                    Ok(at) => answer(&results[at]),
+                    Err(error) => {
+                        PartitionProduceResponse::default().with_error_code(error.code()).with_base_offset(-1)
+                    }
+                };
+                failed |= response.error_code != 0;
+                response.with_index(index)
+            });
+            TopicProduceResponse::default().with_name(name).with_partition_responses(partitions.collect())
+        });
+        let response = ProduceResponse::default().with_responses(responses.collect());
+        match acks {
+            0 if failed => Err(Closed::Unacknowledged),
+            0 => Ok(None),
+            _ => Ok(Some(head.answer(&response)?)),
+        }
+    }))
+}
+
+fn answer(result: &ProduceResult) -> PartitionProduceResponse {
+    let (code, base) = match result.result {
+        Ok(base) => (0, base),
+        Err(refusal) => (refusal.code(), -1),
+    };
+    PartitionProduceResponse::default()
+        .with_error_code(code)
+        .with_base_offset(base)
+        .with_log_append_time_ms(-1)
+        .with_log_start_offset(result.log_start)
+}
+
+/// A produce request of version 3 and later carries exactly one v2 batch a partition, with a record per offset
+/// (Apache Kafka, `ProduceRequest.validateRecords` and `LogValidator`).
+fn validate(records: Option<Bytes>) -> Result<Batch, ResponseError> {
+    let bytes = records.filter(|bytes| !bytes.is_empty()).ok_or(ResponseError::InvalidRecord)?;
+    let header = Header::check(&bytes).map_err(|error| match error {
+        BatchError::Magic(_) => ResponseError::UnsupportedForMessageFormat,
+        BatchError::Count { .. } => ResponseError::InvalidRecord,
+        BatchError::Torn { .. } | BatchError::Length(_) | BatchError::Crc { .. } => ResponseError::CorruptMessage,
+    })?;
+    if header.size != bytes.len() || header.count < 1 || header.count != header.last_offset_delta + 1 {
+        return Err(ResponseError::InvalidRecord);
+    }
+    Ok(storage::batch(&header, bytes))
+}

@@ -1,0 +1,7 @@
+//! The broker from outside: real files, real sockets, raw Kafka frames.
+
+mod client;
+mod cluster;
+mod replication;
+mod restarts;
+mod wire_level;

@@ -1,0 +1,6 @@
+//! Integration tests of the whole: rules of the repository, the command line, runs from end to end.
+
+mod catalogs;
+mod cli;
+mod edges;
+mod tidy;
