@@ -33,6 +33,8 @@ pub struct FlawSpec {
     pub shows: &'static str,
     /// What must happen for it to show.
     pub needs: &'static str,
+    /// Settings under which nothing may excuse what it does; they apply where the user gave none.
+    pub settings: &'static [(&'static str, &'static str)],
 }
 
 /// Every planted flaw, by name.
@@ -44,6 +46,7 @@ pub static FLAWS: &[FlawSpec] = &[
                   before its write and loses the write",
         shows: "lost-write",
         needs: "load",
+        settings: &[],
     },
     FlawSpec {
         flaw: Flaw::DuplicateOnRetry,
@@ -52,6 +55,7 @@ pub static FLAWS: &[FlawSpec] = &[
                   like a broker that lost its producer state",
         shows: "duplicate",
         needs: "load",
+        settings: &[("enable.idempotence", "true")],
     },
     FlawSpec {
         flaw: Flaw::LoseOnTruncation,
@@ -60,6 +64,7 @@ pub static FLAWS: &[FlawSpec] = &[
                   included, and fetches without comparing epochs, as before KIP-101",
         shows: "lost-write",
         needs: "a change of the leader under load",
+        settings: &[],
     },
     FlawSpec {
         flaw: Flaw::ReorderInBatch,
@@ -68,14 +73,16 @@ pub static FLAWS: &[FlawSpec] = &[
                   re-encodes batches and forgets their order",
         shows: "nonmonotonic-send",
         needs: "load that fills batches",
+        settings: &[("enable.idempotence", "true"), ("linger.ms", "50")],
     },
     FlawSpec {
         flaw: Flaw::ServeBeyondHighWatermark,
         name: "serve-beyond-high-watermark",
         summary: "serves consumers up to the end of the leader's log, so that they read records which a new leader \
                   never had",
-        shows: "visibility",
+        shows: "lost-read",
         needs: "an isolated leader with a reader",
+        settings: &[("retries", "0")],
     },
 ];
 

@@ -120,13 +120,16 @@ impl Header {
     /// [`BatchError`] says what is wrong.
     pub fn check(bytes: &[u8]) -> Result<Self, BatchError> {
         let header = Self::parse(bytes)?;
-        let batch = bytes.get(..header.size).ok_or(BatchError::Torn { have: bytes.len(), need: header.size })?;
+        let batch =
+            bytes.get(..header.size).ok_or(BatchError::Torn { have: bytes.len(), need: header.size })?;
         let found = crc32c::crc32c(&batch[21..]);
         if found != header.crc {
             return Err(BatchError::Crc { found, expected: header.crc });
         }
         // Compaction leaves gaps; nothing leaves more records than offsets.
-        if header.count < 0 || header.last_offset_delta < 0 || header.count > header.last_offset_delta.saturating_add(1)
+        if header.count < 0
+            || header.last_offset_delta < 0
+            || header.count > header.last_offset_delta.saturating_add(1)
         {
             return Err(BatchError::Count { count: header.count, delta: header.last_offset_delta });
         }

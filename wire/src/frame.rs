@@ -91,12 +91,19 @@ pub fn head(frame: Bytes) -> Result<Head, FrameError> {
     let api = schema::find(key).ok_or(FrameError::Unserved { key, version })?;
     if !(api.min..=api.max).contains(&version) {
         if api.key == ApiKey::ApiVersions {
-            return Ok(Head { key: api.key, version, correlation, client: String::new(), body: Bytes::new() });
+            return Ok(Head {
+                key: api.key,
+                version,
+                correlation,
+                client: String::new(),
+                body: Bytes::new(),
+            });
         }
         return Err(FrameError::Unserved { key, version });
     }
     let mut body = frame;
-    let header = RequestHeader::decode(&mut body, api.key.request_header_version(version)).map_err(malformed)?;
+    let header =
+        RequestHeader::decode(&mut body, api.key.request_header_version(version)).map_err(malformed)?;
     let client = header.client_id.map(|id| id.to_string()).unwrap_or_default();
     Ok(Head { key: api.key, version, correlation, client, body })
 }
@@ -137,7 +144,12 @@ impl Head {
 ///
 /// # Errors
 /// If the request cannot be said in this version.
-pub fn request<R: Request>(body: &R, version: i16, correlation: i32, client: &str) -> Result<Bytes, FrameError> {
+pub fn request<R: Request>(
+    body: &R,
+    version: i16,
+    correlation: i32,
+    client: &str,
+) -> Result<Bytes, FrameError> {
     let header = RequestHeader::default()
         .with_request_api_key(R::KEY)
         .with_request_api_version(version)

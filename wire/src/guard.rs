@@ -64,7 +64,10 @@ impl Walk<'_> {
         }
     }
 
-    fn each(&mut self, mut element: impl FnMut(&mut Self) -> Result<(), GuardError>) -> Result<(), GuardError> {
+    fn each(
+        &mut self,
+        mut element: impl FnMut(&mut Self) -> Result<(), GuardError>,
+    ) -> Result<(), GuardError> {
         for _ in 0..self.long_length()? {
             self.count()?;
             element(self)?;

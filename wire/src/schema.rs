@@ -141,14 +141,7 @@ static FETCH: Shape = shape(&[
             all(INT32),
         ]))),
     ]))),
-    since(
-        7,
-        Kind::Array(&shape(&[
-            until(12, Kind::Text),
-            since(13, UUID),
-            all(Kind::Numbers(4)),
-        ])),
-    ),
+    since(7, Kind::Array(&shape(&[until(12, Kind::Text), since(13, UUID), all(Kind::Numbers(4))]))),
     since(11, Kind::Text),
 ]);
 
@@ -183,11 +176,8 @@ static CREATE_TOPICS: Shape = shape(&[
     all(BOOL),
 ]);
 
-static DELETE_TOPICS: Shape = shape(&[
-    since(6, Kind::Array(&shape(&[all(Kind::Text), all(UUID)]))),
-    until(5, Kind::Texts),
-    all(INT32),
-]);
+static DELETE_TOPICS: Shape =
+    shape(&[since(6, Kind::Array(&shape(&[all(Kind::Text), all(UUID)]))), until(5, Kind::Texts), all(INT32)]);
 
 static INIT_PRODUCER_ID: Shape = shape(&[all(Kind::Text), all(INT32), since(3, INT64), since(3, INT16)]);
 

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use wire::node::BrokerSpec;
 
 use super::engine::Host;
@@ -19,7 +19,11 @@ use crate::flaws::Flaw;
 const TICK: Duration = Duration::from_millis(10);
 
 /// Serves until told to stop, or until storage fails.
-pub(super) async fn serve(spec: BrokerSpec, reporter: &Rc<Reporter>, mut stop: Stop) -> Result<(), ServeError> {
+pub(super) async fn serve(
+    spec: BrokerSpec,
+    reporter: &Rc<Reporter>,
+    mut stop: Stop,
+) -> Result<(), ServeError> {
     let settings = Settings::new(&spec.settings)?;
     let flaw = match &spec.flaw {
         Some(name) => Some(Flaw::by_name(name).ok_or_else(|| ServeError::Flaw(name.clone()))?),
@@ -52,9 +56,10 @@ pub(super) async fn serve(spec: BrokerSpec, reporter: &Rc<Reporter>, mut stop: S
             ending = stop.wait() => return end(&host, ending),
             () = host.failed.notified() => return host.failure().map_or(Ok(()), |error| Err(error.into())),
             accepted = listener.accept() => {
-                // Out of file descriptors, most likely: the next tick tries again.
-                if let Ok((stream, _)) = accepted {
-                    connection::serve(Rc::clone(&host), stream);
+                match accepted {
+                    Ok((stream, _)) => connection::serve(Rc::clone(&host), stream),
+                    // Out of file descriptors, most likely; trying at once would only burn the processor.
+                    Err(_) => sleep(TICK).await,
                 }
             }
             _ = ticks.tick() => {

@@ -58,11 +58,7 @@ pub(super) fn serve(host: Rc<Host>, stream: TcpStream) {
     });
 }
 
-async fn read(
-    host: &Rc<Host>,
-    mut reader: OwnedReadHalf,
-    queue: mpsc::Sender<Answer>,
-) -> Result<(), Closed> {
+async fn read(host: &Rc<Host>, mut reader: OwnedReadHalf, queue: mpsc::Sender<Answer>) -> Result<(), Closed> {
     let mut buffer = BytesMut::new();
     loop {
         while let Some(request) = frame::split(&mut buffer, frame::MAX_REQUEST)? {

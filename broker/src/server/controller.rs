@@ -39,7 +39,14 @@ pub(super) async fn serve(
     let cluster_id = clock::fresh_id(-1, 0).to_string();
     let config = ControllerConfig { cluster_id, settings };
     let core = Controller::new(config, recovered, clock::millis());
-    let mut server = Server { spec: &spec, reporter, core, connections: HashMap::new(), out: Vec::new() };
+    let mut server = Server {
+        spec: &spec,
+        reporter,
+        core,
+        connections: HashMap::new(),
+        out: Vec::new(),
+        awake: Awake { now_ms: clock::millis(), seen_ms: clock::millis() },
+    };
     for (name, topic) in &server.core.snapshot().image.topics {
         (0..).zip(&topic.partitions).for_each(|(number, state)| partition(reporter, name, number, state));
     }
@@ -47,7 +54,6 @@ pub(super) async fn serve(
     let (heard, mut inbox) = mpsc::unbounded_channel::<Heard>();
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut last_tick = clock::millis();
     let mut last_connection = 0;
     loop {
         tokio::select! {
@@ -58,15 +64,26 @@ pub(super) async fn serve(
                 last_connection += 1;
                 server.connections.insert(last_connection, connect(last_connection, stream, heard.clone()));
             }
-            _ = ticks.tick() => {
-                // After a pause of our own, what has arrived meanwhile comes first: it says who lives.
-                let late = clock::millis().saturating_sub(last_tick) > 200;
-                last_tick = clock::millis();
-                if !late {
-                    server.step(ControllerInput::Tick)?;
-                }
-            }
+            _ = ticks.tick() => server.step(ControllerInput::Tick)?,
         }
+    }
+}
+
+/// The time that counts for sessions. While the controller itself was paused, or its disk slow, brokers could
+/// not be heard; that must not be held against them, so longer gaps than this do not count.
+struct Awake {
+    now_ms: u64,
+    seen_ms: u64,
+}
+
+impl Awake {
+    const LONGEST_GAP_MS: u64 = 200;
+
+    fn now_ms(&mut self) -> u64 {
+        let seen_ms = clock::millis();
+        self.now_ms += seen_ms.saturating_sub(self.seen_ms).min(Self::LONGEST_GAP_MS);
+        self.seen_ms = seen_ms;
+        self.now_ms
     }
 }
 
@@ -76,6 +93,7 @@ struct Server<'a> {
     core: Controller,
     connections: HashMap<u64, mpsc::UnboundedSender<Vec<u8>>>,
     out: Vec<ControllerOutput>,
+    awake: Awake,
 }
 
 impl Server<'_> {
@@ -90,7 +108,7 @@ impl Server<'_> {
     }
 
     fn step(&mut self, input: ControllerInput) -> Result<(), ServeError> {
-        self.core.step(clock::millis(), input, &mut self.out);
+        self.core.step(self.awake.now_ms(), input, &mut self.out);
         let mut image_line: Option<(u64, Vec<u8>)> = None;
         for output in self.out.drain(..) {
             match output {
@@ -100,7 +118,9 @@ impl Server<'_> {
                     let Some(sender) = self.connections.get(&connection) else { continue };
                     // The same metadata goes to every broker: encoded once.
                     let line = match (&message, &image_line) {
-                        (FromController::Image(image), Some((version, line))) if image.version == *version => {
+                        (FromController::Image(image), Some((version, line)))
+                            if image.version == *version =>
+                        {
                             line.clone()
                         }
                         (FromController::Image(image), _) => {

@@ -359,7 +359,8 @@ impl Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let waits = self.host.engine.try_borrow_mut().ok().and_then(|mut engine| engine.fetches.remove(&self.id));
+        let waits =
+            self.host.engine.try_borrow_mut().ok().and_then(|mut engine| engine.fetches.remove(&self.id));
         if waits.is_some() {
             self.host.step(Input::FetchAbandoned(self.id));
         }

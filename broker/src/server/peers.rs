@@ -39,7 +39,8 @@ pub(super) fn follow(host: Rc<Host>, leader: i32) -> mpsc::UnboundedSender<Order
         while let Some(order) = next.take() {
             let Order { correlation, request } = order;
             let patience = Duration::from_millis(request.max_wait_ms) + GRACE;
-            let patience = patience.min(Duration::from_millis(host.settings.number("replica.socket.timeout.ms")));
+            let patience =
+                patience.min(Duration::from_millis(host.settings.number("replica.socket.timeout.ms")));
             let address = host.address(leader);
             if link.as_ref().is_some_and(|link| Some(link.address) != address) {
                 link = None;

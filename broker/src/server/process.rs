@@ -72,11 +72,7 @@ pub fn serve(spec: NodeSpec) -> Result<(), ServeError> {
 }
 
 /// A thread that stops the node when `wait` returns.
-fn watch(
-    name: &str,
-    stopper: &Arc<Stopper>,
-    wait: impl FnOnce() + Send + 'static,
-) -> Result<(), ServeError> {
+fn watch(name: &str, stopper: &Arc<Stopper>, wait: impl FnOnce() + Send + 'static) -> Result<(), ServeError> {
     let stopper = Arc::clone(stopper);
     let body = move || {
         wait();

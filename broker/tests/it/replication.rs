@@ -13,7 +13,9 @@ pub(crate) fn leader(cluster: &Cluster) -> (i32, i32) {
         let running = cluster.running();
         running.iter().find_map(|node| {
             let partition = Client::connect(cluster.address(*node)).ok()?.partition(TOPIC).ok()??;
-            running.contains(&partition.leader_id.0).then_some((partition.leader_id.0, partition.leader_epoch))
+            running
+                .contains(&partition.leader_id.0)
+                .then_some((partition.leader_id.0, partition.leader_epoch))
         })
     })
 }

@@ -5,7 +5,9 @@ use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
-use kafka_protocol::messages::offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic};
+use kafka_protocol::messages::offset_for_leader_epoch_request::{
+    OffsetForLeaderPartition, OffsetForLeaderTopic,
+};
 use kafka_protocol::messages::*;
 use kafka_protocol::protocol::StrBytes;
 use wire::schema::APIS;
@@ -116,8 +118,9 @@ fn every_advertised_version_is_answered() {
                     }
                 }
                 ApiKey::OffsetForLeaderEpoch => {
-                    let asked =
-                        OffsetForLeaderPartition::default().with_current_leader_epoch(-1).with_leader_epoch(0);
+                    let asked = OffsetForLeaderPartition::default()
+                        .with_current_leader_epoch(-1)
+                        .with_leader_epoch(0);
                     let topic =
                         OffsetForLeaderTopic::default().with_topic(name(TOPIC)).with_partitions(vec![asked]);
                     let request = OffsetForLeaderEpochRequest::default().with_topics(vec![topic]);

@@ -25,7 +25,7 @@ pub(super) struct CheckCommand {
     #[command(flatten)]
     results: ResultsArgs,
     /// How to print each verdict
-    #[arg(long, value_enum, default_value_t = CheckFormat::Human)]
+    #[arg(long, value_enum, default_value_t = CheckFormat::Human, help_heading = "Output")]
     format: CheckFormat,
 }
 

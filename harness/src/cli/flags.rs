@@ -20,22 +20,22 @@ pub(crate) struct PlanArgs {
     pub(crate) target: TargetArgs,
     #[command(flatten)]
     pub(crate) load: LoadArgs,
-    #[command(flatten)]
-    pub(crate) settings: SettingsArgs,
     /// What breaks, separated by commas [default: kill,isolate-leader; none with --target kafka]
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = nemeses(), help_heading = "Faults")]
     pub(crate) nemesis: Option<Vec<String>>,
     /// Plant a bug in the reference broker
     #[arg(long, value_name = "NAME", value_parser = flaws(), help_heading = "Faults")]
     pub(crate) flaw: Option<String>,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
     /// Draw everything random from this number [default: from the operating system, and printed]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Run")]
     pub(crate) seed: Option<u64>,
     /// Stop the load when the history has grown to this size
-    #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = quantity::size)]
+    #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = quantity::size, help_heading = "Run")]
     pub(crate) max_disk: u64,
     /// Stop, heal and judge after this long, whatever phase it is
-    #[arg(long, value_name = "DURATION", value_parser = quantity::duration)]
+    #[arg(long, value_name = "DURATION", value_parser = quantity::duration, help_heading = "Run")]
     pub(crate) max_duration: Option<Duration>,
 }
 

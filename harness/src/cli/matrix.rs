@@ -1,5 +1,6 @@
 //! `highwater matrix`: one run after another, a row a cell.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use checkers::{Ending, Expectation, Word};
@@ -44,14 +45,17 @@ pub(super) struct MatrixCommand {
     #[command(flatten)]
     results: ResultsArgs,
     /// How to print the table
-    #[arg(long, value_enum, default_value_t = TableFormat::Human)]
+    #[arg(long, value_enum, default_value_t = TableFormat::Human, help_heading = "Output")]
     format: TableFormat,
     /// Also write the table to this file: .md, .csv, else text
-    #[arg(short, long = "output", value_name = "FILE")]
+    #[arg(short, long = "output", value_name = "FILE", help_heading = "Output")]
     output: Vec<PathBuf>,
     #[command(flatten)]
     verbosity: VerbosityArgs,
 }
+
+/// Columns of the table where no terminal limits it: enough to wrap nothing.
+const WIDE: usize = 240;
 
 /// How one run of a cell ended.
 struct Ran {
@@ -94,9 +98,9 @@ impl MatrixCommand {
             }
             rows.push(row(cell, &ran));
         }
-        output::print(&render_matrix(&rows, &matrix.axes, self.format.for_stdout()))?;
+        output::print(&render_matrix(&rows, &matrix.axes, self.format.for_stdout(WIDE)))?;
         for path in &self.output {
-            output::write(path, &render_matrix(&rows, &matrix.axes, TableFormat::for_file(path)))?;
+            output::write(path, &render_matrix(&rows, &matrix.axes, TableFormat::for_file(path, WIDE)))?;
         }
         let missing = matrix.cells.len() - rows.len();
         if missing > 0 {
@@ -112,8 +116,16 @@ impl MatrixCommand {
         self.say(&format!("matrix {}{summary}", matrix.name));
         self.say(&format!("  {} cells, {runs} runs, seed {}", matrix.cells.len(), matrix.seed));
         self.say(&format!("  again: highwater matrix {} --seed {}", self.matrix, matrix.seed));
+        let mut skipped: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (label, reason) in &matrix.skipped {
-            self.say(&format!("  skipped {label}: {reason}"));
+            skipped.entry(reason).or_default().push(label);
+        }
+        for (reason, labels) in skipped {
+            let cells = if labels.len() == 1 { "cell" } else { "cells" };
+            self.say(&format!("  skipped {} {cells}: {reason}", labels.len()));
+            for label in labels {
+                self.say(&format!("    {label}"));
+            }
         }
     }
 

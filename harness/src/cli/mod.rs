@@ -24,11 +24,11 @@ use crate::exit::Exit;
 
 const EXAMPLES: &str = "\
 Examples:
-  highwater run                                            the default run: are acknowledged records kept?
+  highwater run                                  are acknowledged records kept? 10 s
   highwater run --set acks=1 --set min.insync.replicas=1 --nemesis isolate-leader
   highwater run --target kafka --bootstrap broker1:9092 --duration 1m
-  highwater matrix durability                              acks, replicas and faults against each other
-  highwater check latest                                   judge a stored run again
+  highwater matrix durability                    acks, replicas and faults against each other
+  highwater check latest                         judge a stored run again
   highwater list nemeses";
 
 /// Finds out by experiment whether a message system keeps its promises: sends tagged records through real

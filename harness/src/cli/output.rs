@@ -10,8 +10,12 @@ use results::Format;
 
 use crate::runner::Verbosity;
 
+/// Columns of a report where no terminal tells.
+pub(super) const WIDTH: usize = 100;
+
 /// Where run directories are.
 #[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Output")]
 pub(super) struct ResultsArgs {
     /// Where run directories are [default: $HIGHWATER_RESULTS, else ./results/runs]
     #[arg(long, value_name = "DIR")]
@@ -28,6 +32,7 @@ impl ResultsArgs {
 
 /// How much goes to stderr.
 #[derive(Args, Debug, Clone, Copy)]
+#[command(next_help_heading = "Output")]
 pub(super) struct VerbosityArgs {
     /// Only errors on stderr
     #[arg(short, long, conflicts_with = "verbose")]
@@ -59,21 +64,25 @@ pub(super) enum TableFormat {
 }
 
 impl TableFormat {
-    /// The table format, for a terminal if stdout is one.
-    pub(super) fn for_stdout(self) -> Format {
+    /// The table format for stdout; `width` is what to take where that is no terminal.
+    pub(super) fn for_stdout(self, width: usize) -> Format {
         match self {
-            Self::Human => human(),
+            Self::Human if io::stdout().is_terminal() => {
+                let (width, color) = terminal();
+                Format::Human { width, color }
+            }
+            Self::Human => Format::Human { width, color: false },
             Self::Markdown => Format::Markdown,
             Self::Csv => Format::Csv,
         }
     }
 
-    /// By a file's ending: `.md`, `.csv`, anything else is text.
-    pub(super) fn for_file(path: &Path) -> Format {
+    /// By a file's ending: `.md`, `.csv`, anything else is text of at most `width` columns.
+    pub(super) fn for_file(path: &Path, width: usize) -> Format {
         match ending(path) {
             "md" => Format::Markdown,
             "csv" => Format::Csv,
-            _ => Format::DEFAULT,
+            _ => Format::Human { width, color: false },
         }
     }
 }
@@ -87,15 +96,10 @@ pub(super) fn ending(path: &Path) -> &str {
 pub(super) fn terminal() -> (usize, bool) {
     let stdout = io::stdout();
     if !stdout.is_terminal() {
-        return (100, false);
+        return (WIDTH, false);
     }
-    let width = terminal_size::terminal_size_of(&stdout).map_or(100, |(width, _)| usize::from(width.0));
+    let width = terminal_size::terminal_size_of(&stdout).map_or(WIDTH, |(width, _)| usize::from(width.0));
     (width.max(60), std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()))
-}
-
-fn human() -> Format {
-    let (width, color) = terminal();
-    Format::Human { width, color }
 }
 
 /// Prints a result. A reader that went away, as in `highwater runs | head`, is no error.

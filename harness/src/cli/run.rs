@@ -15,12 +15,12 @@ use crate::runner::{self, Arm, RunOptions, RunOutcome};
 
 const EXAMPLES: &str = "\
 Examples:
-  highwater run                                       three brokers, kill and isolate-leader, acks=all: 10 s
+  highwater run                                  acks=all under kill and isolate-leader: 10 s
   highwater run --set acks=1 --set min.insync.replicas=1 --nemesis isolate-leader --seed 7
   highwater run --nemesis none --rate max --payload-bytes 1024
-  highwater run --flaw ack-before-append              plant a bug, see it found
-  highwater run --target kafka --bootstrap broker1:9092 --config client.properties --duration 1m
-  highwater run --format json -o verdict.md           the verdict for a script, and for people";
+  highwater run --flaw ack-before-append         plant a bug, see it found
+  highwater run --target kafka --bootstrap broker1:9092 --config client.properties
+  highwater run --format json -o verdict.md      the verdict for a script, and for people";
 
 /// Send records, break the cluster, read everything back and judge
 #[derive(Args, Debug)]
@@ -38,6 +38,7 @@ pub(super) struct RunCommand {
 
 /// How a verdict is written.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Output")]
 struct ReportArgs {
     /// How to print the verdict
     #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
@@ -89,7 +90,7 @@ impl ReportArgs {
         let (width, color) = output::terminal();
         output::print(&render(self.format, plan, judgement, width, color)?)?;
         for path in &self.output {
-            let text = render(ReportFormat::for_file(path), plan, judgement, 100, false)?;
+            let text = render(ReportFormat::for_file(path), plan, judgement, output::WIDTH, false)?;
             output::write(path, &text)?;
         }
         Ok(())

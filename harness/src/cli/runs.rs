@@ -18,7 +18,7 @@ pub(super) struct RunsCommand {
     #[command(flatten)]
     results: ResultsArgs,
     /// How to print the list
-    #[arg(long, value_enum, default_value_t = TableFormat::Human)]
+    #[arg(long, value_enum, default_value_t = TableFormat::Human, help_heading = "Output")]
     format: TableFormat,
 }
 
@@ -30,7 +30,7 @@ impl RunsCommand {
             eprintln!("no runs in `{}` (`highwater run` makes one)", root.display());
             return Ok(Exit::Held);
         }
-        output::print(&results::render_runs(&runs, self.format.for_stdout()))?;
+        output::print(&results::render_runs(&runs, self.format.for_stdout(output::WIDTH)))?;
         Ok(Exit::Held)
     }
 }

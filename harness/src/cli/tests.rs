@@ -17,6 +17,8 @@ fn every_command_leads_with_examples() {
         let help = command.render_long_help().to_string();
         assert!(help.starts_with("Examples:\n"), "{help}");
         assert!(help.contains("Usage:"), "{help}");
+        let examples = command.get_before_help().unwrap_or_default().to_string();
+        assert!(examples.lines().all(|line| line.len() <= 96), "they fit a terminal: {examples}");
     }
 }
 

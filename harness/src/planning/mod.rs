@@ -50,7 +50,7 @@ pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<Drawn> {
         TargetKind::Kafka => 0,
     };
     let settings::Settled { cell, profile, filled_in } =
-        settings::settle(&args.settings, target, nodes, &verbatim)?;
+        settings::settle(&args.settings, flaw_settings(args), target, nodes, &verbatim)?;
     let nemeses = nemeses(args, target)?;
     let load = load(&args.load)?;
     let specs: Vec<_> = nemeses.iter().filter_map(|name| nemesis::find(name)).collect();
@@ -83,6 +83,12 @@ pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<Drawn> {
         rerun: rerun::line(args, seed),
     };
     Ok(Drawn { plan, secrets: verbatim })
+}
+
+/// What the flaw needs to be seen for what it is.
+fn flaw_settings(args: &PlanArgs) -> &'static [(&'static str, &'static str)] {
+    let named = |spec: &&broker::flaws::FlawSpec| args.flaw.as_deref() == Some(spec.name);
+    broker::flaws::FLAWS.iter().find(named).map_or(&[], |spec| spec.settings)
 }
 
 /// The flags of a run where none are given.

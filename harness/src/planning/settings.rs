@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{anyhow, bail};
 use history::{Cell, Profile, Scope, TargetKind};
 use nemesis::Timings;
-use targets::kafka::names::{self, ENTRIES};
+use targets::kafka::names::{self, ENTRIES, Entry};
 use targets::kafka::properties::{Source, Use, check_combinations, profile_defaults, read_back, redacted};
 
 use crate::cli::flags::SettingsArgs;
@@ -22,13 +22,15 @@ pub(super) struct Settled {
     pub(super) filled_in: Vec<String>,
 }
 
-/// Settles what is set: what was named, then the defaults of a durable topic, then the profile.
+/// Settles what is set: what was named, then what a planted flaw needs, then the defaults of a durable topic,
+/// then the profile.
 ///
 /// # Errors
 /// An unknown name, a value that does not fit, or a combination that cannot be (the latter downcasts to
 /// `CombinationError`).
 pub(super) fn settle(
     args: &SettingsArgs,
+    flaw: &[(&str, &str)],
     target: TargetKind,
     nodes: u32,
     verbatim: &BTreeMap<String, String>,
@@ -50,6 +52,14 @@ pub(super) fn settle(
         let property = entry.and_then(|entry| entry.property(value));
         property.is_some_and(|(property, _)| verbatim.contains_key(property))
     };
+    let mut filled_in = Vec::new();
+    for (name, value) in flaw {
+        let Entry { scope, name, .. } = *names::resolve(name)?;
+        if !cell.scope(scope).contains_key(name) && !overridden(scope, name, value) {
+            cell.scope_mut(scope).insert(name.to_owned(), (*value).to_owned());
+            filled_in.push(format!("{}.{name}={value}", prefix(scope)));
+        }
+    }
     let replicas = cell.topic.entry("replication.factor".to_owned()).or_insert_with(|| "3".to_owned());
     // A topic with one replica is a fair question, and must not fail on a default.
     let min_insync = if replicas == "1" { "1" } else { "2" };
@@ -65,7 +75,6 @@ pub(super) fn settle(
         },
         Profile::from,
     );
-    let mut filled_in = Vec::new();
     for (scope, name, value) in profile_defaults(profile) {
         let foreign = *scope == Scope::Broker && target == TargetKind::Kafka;
         if foreign || cell.scope(*scope).contains_key(*name) || overridden(*scope, name, value) {

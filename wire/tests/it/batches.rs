@@ -38,7 +38,9 @@ fn values(batch: &Bytes) -> Vec<(i64, String)> {
     let set = RecordBatchDecoder::decode(&mut batch.clone()).expect("decodes");
     set.records
         .into_iter()
-        .map(|record| (record.offset, String::from_utf8_lossy(&record.value.unwrap_or_default()).into_owned()))
+        .map(|record| {
+            (record.offset, String::from_utf8_lossy(&record.value.unwrap_or_default()).into_owned())
+        })
         .collect()
 }
 

@@ -2,14 +2,20 @@
 //! lying length that slips through the guard would abort this process, which is how the tests notice.
 
 use bytes::{Bytes, BytesMut};
-use kafka_protocol::messages::create_topics_request::{CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig};
+use kafka_protocol::messages::create_topics_request::{
+    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
+};
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic};
-use kafka_protocol::messages::fetch_response::{AbortedTransaction, EpochEndOffset, FetchableTopicResponse, PartitionData};
+use kafka_protocol::messages::fetch_response::{
+    AbortedTransaction, EpochEndOffset, FetchableTopicResponse, PartitionData,
+};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
-use kafka_protocol::messages::offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic};
+use kafka_protocol::messages::offset_for_leader_epoch_request::{
+    OffsetForLeaderPartition, OffsetForLeaderTopic,
+};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::*;
 use kafka_protocol::protocol::{Request, StrBytes};
@@ -27,47 +33,99 @@ fn name() -> TopicName {
 fn sample(key: ApiKey, version: i16) -> Bytes {
     let text = StrBytes::from_static_str;
     match key {
-        ApiKey::Produce => framed(version, ProduceRequest::default().with_acks(-1).with_topic_data(vec![
-            TopicProduceData::default().with_name(name()).with_partition_data(vec![
-                PartitionProduceData::default().with_index(1).with_records(Some(batches::encode(&["a", "b"]))),
-                PartitionProduceData::default().with_index(2),
+        ApiKey::Produce => framed(
+            version,
+            ProduceRequest::default().with_acks(-1).with_topic_data(vec![
+                TopicProduceData::default().with_name(name()).with_partition_data(vec![
+                    PartitionProduceData::default()
+                        .with_index(1)
+                        .with_records(Some(batches::encode(&["a", "b"]))),
+                    PartitionProduceData::default().with_index(2),
+                ]),
             ]),
-        ])),
+        ),
         ApiKey::Fetch => {
-            let topic = FetchTopic::default().with_partitions(vec![FetchPartition::default(), FetchPartition::default()]);
+            let topic = FetchTopic::default()
+                .with_partitions(vec![FetchPartition::default(), FetchPartition::default()]);
             let forgotten = ForgottenTopic::default().with_partitions(vec![1, 2, 3]);
-            let (topic, forgotten) =
-                if version < 13 { (topic.with_topic(name()), forgotten.with_topic(name())) } else { (topic, forgotten) };
+            let (topic, forgotten) = if version < 13 {
+                (topic.with_topic(name()), forgotten.with_topic(name()))
+            } else {
+                (topic, forgotten)
+            };
             let request = FetchRequest::default().with_topics(vec![topic]);
-            framed(version, if version < 7 { request } else { request.with_forgotten_topics_data(vec![forgotten]) })
+            framed(
+                version,
+                if version < 7 { request } else { request.with_forgotten_topics_data(vec![forgotten]) },
+            )
         }
-        ApiKey::ListOffsets => framed(version, ListOffsetsRequest::default().with_topics(vec![
-            ListOffsetsTopic::default().with_name(name()).with_partitions(vec![ListOffsetsPartition::default(); 2]),
-        ])),
-        ApiKey::Metadata => framed(version, MetadataRequest::default().with_topics(Some(vec![
-            MetadataRequestTopic::default().with_name(Some(name())); 2
-        ]))),
-        ApiKey::ApiVersions => framed(version, if version < 3 { ApiVersionsRequest::default() } else {
-            ApiVersionsRequest::default().with_client_software_name(text("c")).with_client_software_version(text("1"))
-        }),
-        ApiKey::CreateTopics => framed(version, CreateTopicsRequest::default().with_topics(vec![
-            CreatableTopic::default().with_name(name())
-                .with_assignments(vec![CreatableReplicaAssignment::default().with_broker_ids(vec![BrokerId(1), BrokerId(2)])])
-                .with_configs(vec![CreatableTopicConfig::default().with_name(text("a")).with_value(Some(text("b")))]),
-        ])),
-        ApiKey::DeleteTopics => framed(version, if version < 6 {
-            DeleteTopicsRequest::default().with_topic_names(vec![name(), name()])
-        } else {
-            DeleteTopicsRequest::default().with_topics(vec![DeleteTopicState::default().with_name(Some(name()))])
-        }),
-        ApiKey::InitProducerId => framed(version, InitProducerIdRequest::default().with_transaction_timeout_ms(5)),
-        ApiKey::OffsetForLeaderEpoch => framed(version, OffsetForLeaderEpochRequest::default().with_topics(vec![
-            OffsetForLeaderTopic::default().with_topic(name()).with_partitions(vec![OffsetForLeaderPartition::default(); 2]),
-        ])),
-        ApiKey::DescribeConfigs => framed(version, DescribeConfigsRequest::default().with_resources(vec![
-            DescribeConfigsResource::default().with_resource_name(text("orders"))
-                .with_configuration_keys(Some(vec![text("a"), text("b")])),
-        ])),
+        ApiKey::ListOffsets => framed(
+            version,
+            ListOffsetsRequest::default().with_topics(vec![
+                ListOffsetsTopic::default()
+                    .with_name(name())
+                    .with_partitions(vec![ListOffsetsPartition::default(); 2]),
+            ]),
+        ),
+        ApiKey::Metadata => framed(
+            version,
+            MetadataRequest::default().with_topics(Some(vec![
+                MetadataRequestTopic::default()
+                    .with_name(Some(name()));
+                2
+            ])),
+        ),
+        ApiKey::ApiVersions => framed(
+            version,
+            if version < 3 {
+                ApiVersionsRequest::default()
+            } else {
+                ApiVersionsRequest::default()
+                    .with_client_software_name(text("c"))
+                    .with_client_software_version(text("1"))
+            },
+        ),
+        ApiKey::CreateTopics => framed(
+            version,
+            CreateTopicsRequest::default().with_topics(vec![
+                CreatableTopic::default()
+                    .with_name(name())
+                    .with_assignments(vec![
+                        CreatableReplicaAssignment::default().with_broker_ids(vec![BrokerId(1), BrokerId(2)]),
+                    ])
+                    .with_configs(vec![
+                        CreatableTopicConfig::default().with_name(text("a")).with_value(Some(text("b"))),
+                    ]),
+            ]),
+        ),
+        ApiKey::DeleteTopics => framed(
+            version,
+            if version < 6 {
+                DeleteTopicsRequest::default().with_topic_names(vec![name(), name()])
+            } else {
+                DeleteTopicsRequest::default()
+                    .with_topics(vec![DeleteTopicState::default().with_name(Some(name()))])
+            },
+        ),
+        ApiKey::InitProducerId => {
+            framed(version, InitProducerIdRequest::default().with_transaction_timeout_ms(5))
+        }
+        ApiKey::OffsetForLeaderEpoch => framed(
+            version,
+            OffsetForLeaderEpochRequest::default().with_topics(vec![
+                OffsetForLeaderTopic::default()
+                    .with_topic(name())
+                    .with_partitions(vec![OffsetForLeaderPartition::default(); 2]),
+            ]),
+        ),
+        ApiKey::DescribeConfigs => framed(
+            version,
+            DescribeConfigsRequest::default().with_resources(vec![
+                DescribeConfigsResource::default()
+                    .with_resource_name(text("orders"))
+                    .with_configuration_keys(Some(vec![text("a"), text("b")])),
+            ]),
+        ),
         ApiKey::DescribeCluster => framed(version, DescribeClusterRequest::default()),
         other => panic!("no sample for {other:?}"),
     }
@@ -120,7 +178,11 @@ fn every_served_api_survives_the_round_trip_and_any_truncation() {
         assert_eq!((read_key, read_version), (key, version));
         assert!(bytes.ends_with(&body), "{key:?} v{version}: read something else than was sent");
         for end in 0..bytes.len() {
-            assert!(decode(bytes.slice(..end)).is_err(), "{key:?} v{version} cut at {end} of {}", bytes.len());
+            assert!(
+                decode(bytes.slice(..end)).is_err(),
+                "{key:?} v{version} cut at {end} of {}",
+                bytes.len()
+            );
         }
     }
 }
@@ -130,7 +192,9 @@ fn a_length_of_two_billion_is_refused_wherever_it_stands() {
     for (key, version) in every_version() {
         let bytes = sample(key, version);
         for at in 0..bytes.len() {
-            for lie in [&[0x7f, 0xff, 0xff, 0xff][..], &[0xff, 0xff, 0xff, 0xff, 0x0f], &[0xff; 4], &[0x80; 5]] {
+            for lie in
+                [&[0x7f, 0xff, 0xff, 0xff][..], &[0xff, 0xff, 0xff, 0xff, 0x0f], &[0xff; 4], &[0x80; 5]]
+            {
                 let mut mutated = bytes.to_vec();
                 let end = (at + lie.len()).min(mutated.len());
                 mutated[at..end].copy_from_slice(&lie[..end - at]);
@@ -145,8 +209,11 @@ fn many_small_elements_do_not_become_much_memory() {
     let mut body = BytesMut::new();
     body.extend_from_slice(&0_i16.to_be_bytes());
     body.extend_from_slice(&18_i16.to_be_bytes());
-    let request = MetadataRequest::default()
-        .with_topics(Some(vec![MetadataRequestTopic::default().with_name(Some(name())); 100_001]));
+    let request = MetadataRequest::default().with_topics(Some(vec![
+        MetadataRequestTopic::default()
+            .with_name(Some(name()));
+        100_001
+    ]));
     let head = frame::head(framed(9, request)).expect("a header");
     let error = head.body::<MetadataRequest>().expect_err("refused");
     assert!(matches!(error, FrameError::Guard(GuardError::Elements)), "{error}");
@@ -198,12 +265,17 @@ fn fetch_answer(version: i16) -> Bytes {
         .with_aborted_transactions(Some(vec![AbortedTransaction::default()]))
         .with_records(Some(batches::encode(&["a"])));
     if version >= 12 {
-        partition = partition.with_diverging_epoch(EpochEndOffset::default().with_epoch(3).with_end_offset(9));
+        partition =
+            partition.with_diverging_epoch(EpochEndOffset::default().with_epoch(3).with_end_offset(9));
     }
     let response = FetchResponse::default().with_responses(vec![
         FetchableTopicResponse::default().with_topic(name()).with_partitions(vec![partition]),
     ]);
-    frame::head(sample(ApiKey::Fetch, version)).expect("a header").answer(&response).expect("encodes").slice(4..)
+    frame::head(sample(ApiKey::Fetch, version))
+        .expect("a header")
+        .answer(&response)
+        .expect("encodes")
+        .slice(4..)
 }
 
 #[test]
@@ -211,7 +283,10 @@ fn a_follower_reads_what_its_leader_wrote() {
     for version in 4..=12 {
         let (correlation, body) = frame::fetch_response(fetch_answer(version), version).expect("decodes");
         let partition = &body.responses[0].partitions[0];
-        assert_eq!((correlation, partition.records.as_ref().map(Bytes::len)), (77, Some(batches::encode(&["a"]).len())));
+        assert_eq!(
+            (correlation, partition.records.as_ref().map(Bytes::len)),
+            (77, Some(batches::encode(&["a"]).len()))
+        );
         assert_eq!(partition.diverging_epoch.end_offset, if version >= 12 { 9 } else { -1 });
     }
 }

@@ -3,12 +3,12 @@
 
 use std::rc::Rc;
 
+use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::fetch_request::FetchRequest;
 use kafka_protocol::messages::fetch_response::{
     EpochEndOffset, FetchResponse, FetchableTopicResponse, PartitionData,
 };
-use bytes::Bytes;
 use wire::frame::Head;
 
 use super::named;

@@ -4,10 +4,15 @@ use std::rc::Rc;
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::list_offsets_request::ListOffsetsPartition;
-use kafka_protocol::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
-use kafka_protocol::messages::offset_for_leader_epoch_response::{EpochEndOffset, OffsetForLeaderTopicResult};
+use kafka_protocol::messages::list_offsets_response::{
+    ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
+};
+use kafka_protocol::messages::offset_for_leader_epoch_response::{
+    EpochEndOffset, OffsetForLeaderTopicResult,
+};
 use kafka_protocol::messages::{
-    ListOffsetsRequest, ListOffsetsResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, TopicName,
+    ListOffsetsRequest, ListOffsetsResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
+    TopicName,
 };
 
 use super::named;
@@ -23,7 +28,8 @@ const EARLIEST_LOCAL: i64 = -4;
 pub(super) fn list(host: &Rc<Host>, version: i16, request: &ListOffsetsRequest) -> ListOffsetsResponse {
     let topics = request.topics.iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|asked| {
-            let response = ListOffsetsPartitionResponse::default().with_partition_index(asked.partition_index);
+            let response =
+                ListOffsetsPartitionResponse::default().with_partition_index(asked.partition_index);
             match host.with(|engine| find(engine, &topic.name, asked)) {
                 Err(code) => response.with_error_code(code).with_offset(-1).with_timestamp(-1),
                 Ok(found) => {
@@ -33,7 +39,9 @@ pub(super) fn list(host: &Rc<Host>, version: i16, request: &ListOffsetsRequest) 
                 }
             }
         });
-        ListOffsetsTopicResponse::default().with_name(topic.name.clone()).with_partitions(partitions.collect())
+        ListOffsetsTopicResponse::default()
+            .with_name(topic.name.clone())
+            .with_partitions(partitions.collect())
     });
     ListOffsetsResponse::default().with_topics(topics.collect())
 }
@@ -41,8 +49,7 @@ pub(super) fn list(host: &Rc<Host>, version: i16, request: &ListOffsetsRequest) 
 fn find(engine: &Engine, topic: &TopicName, asked: &ListOffsetsPartition) -> Result<Stored, i16> {
     let unknown = ResponseError::UnknownTopicOrPartition.code();
     let key = named(engine.core.image(), topic, asked.partition_index).ok_or(unknown)?;
-    let offsets =
-        engine.core.offsets(key, asked.current_leader_epoch).map_err(crate::core::Refusal::code)?;
+    let offsets = engine.core.offsets(key, asked.current_leader_epoch).map_err(crate::core::Refusal::code)?;
     let storage = ResponseError::KafkaStorageError.code();
     let log = engine.logs.log(key).map_err(|_| storage)?;
     let at = |offset, leader_epoch| Stored { offset, timestamp: -1, leader_epoch };
@@ -64,7 +71,10 @@ fn find(engine: &Engine, topic: &TopicName, asked: &ListOffsetsPartition) -> Res
 }
 
 /// Answers OffsetForLeaderEpoch (KIP-101, KIP-279, and KIP-320 for consumers).
-pub(super) fn of_epochs(host: &Rc<Host>, request: &OffsetForLeaderEpochRequest) -> OffsetForLeaderEpochResponse {
+pub(super) fn of_epochs(
+    host: &Rc<Host>,
+    request: &OffsetForLeaderEpochRequest,
+) -> OffsetForLeaderEpochResponse {
     let topics = request.topics.iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|asked| {
             let answer = host.with(|engine| {

@@ -94,7 +94,9 @@ fn validate(records: Option<Bytes>) -> Result<Batch, ResponseError> {
     let header = Header::check(&bytes).map_err(|error| match error {
         BatchError::Magic(_) => ResponseError::UnsupportedForMessageFormat,
         BatchError::Count { .. } => ResponseError::InvalidRecord,
-        BatchError::Torn { .. } | BatchError::Length(_) | BatchError::Crc { .. } => ResponseError::CorruptMessage,
+        BatchError::Torn { .. } | BatchError::Length(_) | BatchError::Crc { .. } => {
+            ResponseError::CorruptMessage
+        }
     })?;
     if header.size != bytes.len() || header.count < 1 || header.count != header.last_offset_delta + 1 {
         return Err(ResponseError::InvalidRecord);

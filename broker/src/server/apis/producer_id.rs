@@ -27,9 +27,7 @@ pub(super) async fn init(
     }
     loop {
         if let Some(id) = host.with(|engine| engine.producer_ids.next()) {
-            return InitProducerIdResponse::default()
-                .with_producer_id(ProducerId(id))
-                .with_producer_epoch(0);
+            return InitProducerIdResponse::default().with_producer_id(ProducerId(id)).with_producer_epoch(0);
         }
         match host.administer(AdminOp::AllocateProducerIds).await {
             // Two requests may both have reserved a block; what the other brought is only lost.

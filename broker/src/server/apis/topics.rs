@@ -40,7 +40,11 @@ pub(super) fn is_legal(name: &TopicName) -> bool {
 }
 
 /// Answers CreateTopics.
-pub(super) async fn create(host: Rc<Host>, version: i16, request: CreateTopicsRequest) -> CreateTopicsResponse {
+pub(super) async fn create(
+    host: Rc<Host>,
+    version: i16,
+    request: CreateTopicsRequest,
+) -> CreateTopicsResponse {
     let mut results = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {
         let result = CreatableTopicResult::default().with_name(topic.name.clone());
@@ -71,10 +75,8 @@ pub(super) async fn create(host: Rc<Host>, version: i16, request: CreateTopicsRe
 
 /// Creates a topic as nobody described it.
 pub(super) async fn create_default(host: &Rc<Host>, name: &TopicName) -> Result<AdminAnswer, Unanswered> {
-    let topic = CreatableTopic::default()
-        .with_name(name.clone())
-        .with_num_partitions(-1)
-        .with_replication_factor(-1);
+    let topic =
+        CreatableTopic::default().with_name(name.clone()).with_num_partitions(-1).with_replication_factor(-1);
     host.administer(AdminOp::CreateTopic(resolve(host, &topic, BTreeMap::new(), false))).await
 }
 
@@ -95,7 +97,8 @@ async fn create_one(host: &Rc<Host>, topic: &CreatableTopic, validate_only: bool
         };
         configs.insert(name, value.to_string());
     }
-    settings::check_topic(&configs).map_err(|error| fault(ResponseError::InvalidConfig, error.to_string()))?;
+    settings::check_topic(&configs)
+        .map_err(|error| fault(ResponseError::InvalidConfig, error.to_string()))?;
     let topic = resolve(host, topic, configs, validate_only);
     host.administer(AdminOp::CreateTopic(topic.clone())).await?;
     Ok(topic)
@@ -132,7 +135,11 @@ fn resolve(
 }
 
 /// Answers DeleteTopics.
-pub(super) async fn delete(host: Rc<Host>, version: i16, request: DeleteTopicsRequest) -> DeleteTopicsResponse {
+pub(super) async fn delete(
+    host: Rc<Host>,
+    version: i16,
+    request: DeleteTopicsRequest,
+) -> DeleteTopicsResponse {
     let by_name = request.topic_names.into_iter().map(|name| (Some(name), Uuid::NIL));
     let by_state = request.topics.into_iter().map(|topic| (topic.name, Uuid(topic.topic_id.into_bytes())));
     let mut results = Vec::new();

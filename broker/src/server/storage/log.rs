@@ -216,7 +216,8 @@ impl PartitionLog {
     pub(crate) fn find_latest(&self, end: i64) -> Result<Option<Stored>, StorageError> {
         let visible = self.places().take_while(|place| place.base_offset < end);
         // The first of equals.
-        let Some(place) = visible.reduce(|best, next| if next.max_timestamp > best.max_timestamp { next } else { best })
+        let Some(place) =
+            visible.reduce(|best, next| if next.max_timestamp > best.max_timestamp { next } else { best })
         else {
             return Ok(None);
         };

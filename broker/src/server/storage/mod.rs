@@ -15,8 +15,8 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use crate::core::{Batch, BatchInfo, PartitionKey, RecoveredLog};
-pub(crate) use log::{LogSettings, Stored};
 use log::PartitionLog;
+pub(crate) use log::{LogSettings, Stored};
 
 /// Something about the files is wrong; the broker cannot go on.
 #[derive(Debug, Error)]

@@ -202,7 +202,12 @@ impl Segment {
         let path = self.note_path();
         let note = match self.note.take() {
             Some(note) => note,
-            None => OpenOptions::new().write(true).create(true).truncate(false).open(&path).doing("create", &path)?,
+            None => OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(&path)
+                .doing("create", &path)?,
         };
         note.write_all_at(format!("{:020}\n", self.synced).as_bytes(), 0).doing("write", &path)?;
         self.note = Some(note);

@@ -9,7 +9,8 @@ use kafka_protocol::records::{Compression, Record, RecordBatchEncoder, RecordEnc
 use super::*;
 
 const KEY: PartitionKey = PartitionKey { topic: crate::core::Uuid([7; 16]), partition: 3 };
-const NEVER: LogSettings = LogSettings { segment_bytes: u64::MAX, flush_messages: u64::MAX, flush_ms: u64::MAX };
+const NEVER: LogSettings =
+    LogSettings { segment_bytes: u64::MAX, flush_messages: u64::MAX, flush_ms: u64::MAX };
 
 /// A batch of `count` records whose times are `time`, `time + 1`, ...
 fn encode(count: i64, time: i64) -> Bytes {
