@@ -7,6 +7,14 @@ mod runner;
 
 use std::process::ExitCode;
 
+use nix::sys::signal::{SigSet, Signal};
+
 fn main() -> ExitCode {
+    // Before there is any other thread: a file that may not grow is an error to report, not a death.
+    let mut limits = SigSet::empty();
+    limits.add(Signal::SIGXFSZ);
+    if let Err(errno) = limits.thread_block() {
+        eprintln!("warning: a limit on the size of files may end highwater without a word: {errno}");
+    }
     ExitCode::from(cli::main().code())
 }

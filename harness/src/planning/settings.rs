@@ -67,6 +67,9 @@ pub(super) fn settle(
     if !overridden(Scope::Producer, "acks", "all") && !verbatim.contains_key("request.required.acks") {
         cell.producer.entry("acks".to_owned()).or_insert_with(|| "all".to_owned());
     }
+    if may_be_idempotent(&cell) && !DELIVERY_PROPERTIES.iter().any(|name| verbatim.contains_key(*name)) {
+        cell.producer.entry("enable.idempotence".to_owned()).or_insert_with(|| "true".to_owned());
+    }
 
     let profile = args.profile.map_or(
         match target {
@@ -92,6 +95,28 @@ pub(super) fn settle(
             .map_err(|error| anyhow!("librdkafka refuses a property: {error} (see -X and --config)"))?;
     }
     Ok(Settled { cell, profile, filled_in })
+}
+
+/// librdkafka's names of what idempotence depends on: who sets one with `-X` leaves the rest to librdkafka.
+const DELIVERY_PROPERTIES: [&str; 7] = [
+    "acks",
+    "request.required.acks",
+    "enable.idempotence",
+    "max.in.flight",
+    "max.in.flight.requests.per.connection",
+    "retries",
+    "message.send.max.retries",
+];
+
+/// Whether idempotence may be Kafka's default: it is where nothing that was set rules it out (KIP-679).
+fn may_be_idempotent(cell: &Cell) -> bool {
+    let acks_all = matches!(cell.producer.get("acks").map(String::as_str), Some("all" | "-1"));
+    let is = |name: &str, fits: fn(u64) -> bool| {
+        cell.producer.get(name).and_then(|value| value.parse().ok()).is_none_or(fits)
+    };
+    acks_all
+        && is("retries", |retries| retries > 0)
+        && is("max.in.flight.requests.per.connection", |count| count <= 5)
 }
 
 /// The time-outs that decide how long a fault must last.

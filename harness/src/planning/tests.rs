@@ -17,6 +17,24 @@ fn refused(flags: &str) -> String {
     format!("{:#}", drawn(flags).expect_err(flags))
 }
 
+/// Kafka's rule (KIP-679): what was set explicitly switches the default off, and never fails on it.
+#[test]
+fn idempotence_is_the_default_unless_something_set_rules_it_out() {
+    for ruled_out in [
+        "--set acks=1",
+        "--set acks=0",
+        "--set retries=0",
+        "--set max.in.flight.requests.per.connection=6",
+        "-X max.in.flight=6",
+        "-X acks=1",
+    ] {
+        let plan = planned(&format!("--seed 7 {ruled_out}"));
+        assert!(!plan.cell.producer.contains_key("enable.idempotence"), "{ruled_out}");
+    }
+    let plan = planned("--seed 7 --set enable.idempotence=false");
+    assert_eq!(plan.cell.producer["enable.idempotence"], "false");
+}
+
 #[test]
 fn the_default_run_is_that_of_the_contract() {
     let plan = planned("--seed 7");
@@ -26,7 +44,7 @@ fn the_default_run_is_that_of_the_contract() {
     assert_eq!(plan.cell.producer["acks"], "all");
     assert_eq!(plan.cell.topic["replication.factor"], "3");
     assert_eq!(plan.cell.topic["min.insync.replicas"], "2");
-    assert!(!plan.cell.producer.contains_key("enable.idempotence"), "librdkafka's own default");
+    assert_eq!(plan.cell.producer["enable.idempotence"], "true", "Kafka's own default");
     assert_eq!(plan.profile, Profile::Short);
     assert!(plan.profile_settings.contains(&"broker.broker.session.timeout.ms=1500".to_owned()));
     let load = &plan.load;

@@ -3,4 +3,7 @@
 mod catalogs;
 mod cli;
 mod edges;
+mod lifetime;
+mod runs;
+mod stage;
 mod tidy;

@@ -175,6 +175,7 @@ pub static ENTRIES: &[Entry] = &[
     broker("broker.heartbeat.interval.ms", POSITIVE),
     broker("replica.lag.time.max.ms", POSITIVE),
     broker("replica.fetch.wait.max.ms", NATURAL),
+    broker("replica.fetch.backoff.ms", NATURAL),
     broker("log.flush.interval.messages", POSITIVE),
     broker("auto.create.topics.enable", Kind::Bool),
     broker("default.replication.factor", POSITIVE),

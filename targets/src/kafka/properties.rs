@@ -30,6 +30,7 @@ pub fn profile_defaults(profile: Profile) -> &'static [(Scope, &'static str, &'s
             (Scope::Broker, "broker.heartbeat.interval.ms", "300"),
             (Scope::Broker, "replica.lag.time.max.ms", "1500"),
             (Scope::Broker, "replica.fetch.wait.max.ms", "100"),
+            (Scope::Broker, "replica.fetch.backoff.ms", "100"),
             (Scope::Producer, "delivery.timeout.ms", "5000"),
             (Scope::Producer, "request.timeout.ms", "1500"),
             (Scope::Producer, "retry.backoff.ms", "50"),
