@@ -24,7 +24,7 @@ const LARGEST_CHUNK: u64 = 16 * 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     /// The operating system refused (disk full, file size limit, no permission).
-    #[error("failed to {action} `{path}`")]
+    #[error("failed to {action} `{path}` (free some space, or pass another --results DIR)")]
     Io {
         /// What was tried, as a verb.
         action: &'static str,
