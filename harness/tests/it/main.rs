@@ -3,6 +3,7 @@
 mod catalogs;
 mod cli;
 mod edges;
+mod kafka;
 mod lifetime;
 mod runs;
 mod stage;

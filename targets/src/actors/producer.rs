@@ -17,6 +17,8 @@ use crate::kafka::properties::Use;
 
 /// Records between two looks at the client when nothing else makes the actor look.
 const BURST: u64 = 64;
+/// librdkafka's poll takes its whole time even when something came, so waits for a report are short.
+const REPORT_WAIT: Duration = Duration::from_millis(1);
 const SHORT_WAIT: Duration = Duration::from_millis(10);
 /// What a report may come late, after the client's own time-out.
 const REPORT_MARGIN_NS: u64 = 2_000_000_000;
@@ -104,7 +106,7 @@ impl<P: Producer> Actor<P> {
             seq += 1;
             if self.session.plan().load.sync {
                 while self.open > 0 && !self.stopped {
-                    self.look(SHORT_WAIT)?;
+                    self.look(REPORT_WAIT)?;
                 }
             } else if seq % BURST == 0 {
                 self.look(Duration::ZERO)?;
