@@ -3,6 +3,7 @@
 
 pub mod actors;
 pub mod kafka;
+mod log;
 pub mod process;
 pub mod proxy;
 pub mod reference;

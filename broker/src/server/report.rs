@@ -1,5 +1,7 @@
 //! What a node tells: events for its starter, lines for people.
 
+use std::io::Write;
+
 use wire::node::NodeEvent;
 
 use super::clock;
@@ -26,6 +28,8 @@ impl Reporter {
     /// A line on stderr, with the monotonic time in seconds.
     pub(super) fn log(&self, line: impl std::fmt::Display) {
         let now = clock::nanos();
-        eprintln!("{}.{:06} {}: {line}", now / 1_000_000_000, now / 1_000 % 1_000_000, self.who);
+        // A log that cannot be written, on a full disk say, is no reason to die.
+        let (seconds, micros) = (now / 1_000_000_000, now / 1_000 % 1_000_000);
+        let _ = writeln!(std::io::stderr(), "{seconds}.{micros:06} {}: {line}", self.who);
     }
 }

@@ -33,8 +33,6 @@ pub(crate) struct Conductor<'a> {
     pub(crate) progress: Progress,
     pub(crate) cluster: Option<ReferenceCluster>,
     pub(crate) executor: Option<Executor>,
-    /// Every fault is over.
-    pub(crate) faults_over: bool,
     /// Signals received: one stops the load, two also skip the drain.
     pub(crate) signals: Vec<i32>,
     /// The topic exists, by our doing or already.
@@ -91,7 +89,6 @@ impl<'a> Conductor<'a> {
             progress: Progress::new(options.verbosity),
             cluster: None,
             executor: None,
-            faults_over: true,
             signals: Vec::new(),
             created: false,
             stop_load: None,
@@ -262,18 +259,28 @@ impl<'a> Conductor<'a> {
                 }
                 self.note_at(at, Note::FaultFailed { fault, reason })
             }
-            FaultReport::Over => {
-                self.faults_over = true;
-                Ok(())
-            }
         }
     }
 
-    /// Asks the admin actor something and waits for its answer; `Failed` answers become failures.
+    /// Asks the admin actor something and waits for its answer; no answer, or one that it failed, ends the
+    /// run.
     pub(crate) fn ask(&mut self, request: AdminRequest, within: Duration) -> Result<AdminReply, Failure> {
+        let what = format!("{request:?}");
+        match self.inquire(request, within)? {
+            Some(AdminReply::Failed { reason, unreachable: _ }) => Err(Failure::preflight(reason)),
+            Some(reply) => Ok(reply),
+            None => Err(Failure::preflight(format!("the admin actor did not answer {what} in time"))),
+        }
+    }
+
+    /// Asks the admin actor something and waits for its answer, whatever it is.
+    pub(crate) fn inquire(
+        &mut self,
+        request: AdminRequest,
+        within: Duration,
+    ) -> Result<Option<AdminReply>, Failure> {
         self.asked += 1;
         let id = self.asked;
-        let what = format!("{request:?}");
         self.crew.tell(is_admin, &Command::Admin { id, request });
         let mut answer = None;
         // The actor keeps the deadline itself; this one only guards against an actor that hangs.
@@ -282,11 +289,7 @@ impl<'a> Conductor<'a> {
             answer = place.map(|place| run.replies.swap_remove(place).1);
             answer.is_some()
         })?;
-        match answer {
-            Some(AdminReply::Failed { reason, unreachable: _ }) => Err(Failure::preflight(reason)),
-            Some(reply) => Ok(reply),
-            None => Err(Failure::preflight(format!("the admin actor did not answer {what} in time"))),
-        }
+        Ok(answer)
     }
 
     /// Stops the schedule, heals everything and takes the cluster back.

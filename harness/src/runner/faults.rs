@@ -50,8 +50,6 @@ pub(crate) enum FaultReport {
         /// When.
         at: Nanos,
     },
-    /// The schedule is over, and everything is healed that can be.
-    Over,
 }
 
 /// A schedule that is being carried out.
@@ -74,7 +72,7 @@ impl Executor {
             for fault in schedule {
                 stage.carry_out(fault, start);
             }
-            stage.report(FaultReport::Over);
+            stage.tell();
             stage.cluster
         })?;
         Ok(Self { stop, thread })

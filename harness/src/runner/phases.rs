@@ -81,10 +81,14 @@ impl Conductor<'_> {
         Ok(())
     }
 
-    /// Without a controller that tells, metadata shows who leads.
+    /// Without a controller that tells, metadata shows who leads. A cluster that does not answer just now is
+    /// no reason to give up: what it does to the records is what the run is about.
     fn watch_partitions(&mut self) -> Result<(), Failure> {
         if self.plan.target == TargetKind::Kafka {
-            self.ask(AdminRequest::Partitions { record: true, timeout_ms: millis(PROBE) }, PROBE)?;
+            let request = AdminRequest::Partitions { record: true, timeout_ms: millis(WATCH) };
+            if let Some(AdminReply::Failed { reason, .. }) = self.inquire(request, WATCH)? {
+                self.progress.detail(&format!("  {reason}"));
+            }
         }
         Ok(())
     }
@@ -97,7 +101,6 @@ impl Conductor<'_> {
         let start = clock::now();
         self.crew.go(start);
         if let Some(cluster) = self.cluster.take() {
-            self.faults_over = false;
             let executor = Executor::start(cluster, self.plan.schedule.clone(), start, self.sender());
             self.executor = Some(executor.map_err(Failure::bug)?);
         }
@@ -137,13 +140,14 @@ impl Conductor<'_> {
     pub(crate) fn mend(&mut self) -> Result<(), Failure> {
         self.enter(Phase::Heal, "healing")?;
         self.heal()?;
-        if let Some(cluster) = &self.cluster
-            && !all_running(cluster)
-        {
-            self.troubles
-                .push(Failure::clean_up("not every broker runs after healing (see the nodes' logs)"));
+        match &self.cluster {
+            // Nothing of it is left after the run, so this is no failed clean-up; but a broker that ends by
+            // itself leaves nothing to judge.
+            Some(cluster) if !all_running(cluster) => Err(Failure::preflight(
+                "a broker ended by itself (see the nodes' logs in the run's directory)",
+            )),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Demands progress: every partition must take a fence record, and should have its full ISR before.

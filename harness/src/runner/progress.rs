@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::time::Duration;
 
 use history::{Nanos, clock};
@@ -77,7 +78,7 @@ impl Progress {
     }
 
     fn print(&self, line: &str) {
-        self.bar.suspend(|| eprintln!("{line}"));
+        self.bar.suspend(|| tell(line));
     }
 
     /// The run entered a phase.
@@ -129,7 +130,7 @@ impl Progress {
         let due = u128::from(clock::now().since(self.last_line)) > HEARTBEAT.as_nanos();
         if self.verbosity >= Verbosity::Normal && (now || due) {
             self.last_line = clock::now();
-            eprintln!("{}", self.line());
+            tell(&self.line());
         }
     }
 
@@ -149,4 +150,9 @@ impl Progress {
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// A reader of stderr that went away is no reason to leave a cluster half broken.
+fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }

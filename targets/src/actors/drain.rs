@@ -32,7 +32,7 @@ pub(super) fn act(
     for partition in fences.keys() {
         match client.watermarks(*partition, ASK) {
             Ok((start, end)) => session.note(Note::Watermarks { partition: *partition, start, end })?,
-            Err(error) => eprintln!("no watermarks of partition {partition}: {error}"),
+            Err(error) => crate::log::line(format_args!("no watermarks of partition {partition}: {error}")),
         }
     }
     let run = session.plan().run_hash;

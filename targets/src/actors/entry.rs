@@ -92,7 +92,7 @@ fn listen() -> io::Result<Receiver<Command>> {
             let Ok(line) = line else { break };
             match serde_json::from_str(&line) {
                 Ok(command) => drop(sender.send(command)),
-                Err(error) => eprintln!("ignored a line that is no command: {error}"),
+                Err(error) => crate::log::line(format_args!("ignored a line that is no command: {error}")),
             }
         }
         std::process::exit(0);

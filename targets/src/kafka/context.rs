@@ -50,7 +50,7 @@ pub(super) fn code_of(error: &KafkaError) -> ErrorCode {
 
 impl ClientContext for Context {
     fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
-        eprintln!("librdkafka {facility} {message}");
+        crate::log::line(format_args!("librdkafka {facility} {message}"));
     }
 
     fn stats_raw(&self, statistics: &[u8]) {
@@ -63,7 +63,7 @@ impl ClientContext for Context {
 
     fn error(&self, error: KafkaError, reason: &str) {
         let fatal = error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal);
-        eprintln!("librdkafka error {error}: {reason}");
+        crate::log::line(format_args!("librdkafka error {error}: {reason}"));
         self.remark(Remark::Error { code: code_of(&error), text: reason.to_owned(), fatal });
     }
 }
