@@ -2,6 +2,7 @@
 //! the reference cluster.
 
 pub mod actors;
+pub mod causes;
 pub mod kafka;
 mod log;
 pub mod process;

@@ -8,11 +8,12 @@ use history::clock::ClockIdentity;
 use history::{Event, Nanos, Note, Phase, Plan, Recorder, Role, clock};
 use results::RunDir;
 use targets::actors::protocol::{AdminReply, AdminRequest, Command};
+use targets::causes::with_causes;
 use targets::process::Supervisor;
 use targets::reference::ReferenceCluster;
 
 use super::crew::{Casting, Crew, Said, is_admin};
-use super::failure::{Failure, with_causes};
+use super::failure::Failure;
 use super::faults::{Executor, FaultReport};
 use super::message::{Message, actor_lines};
 use super::progress::{Progress, Totals};

@@ -7,9 +7,10 @@ use std::sync::mpsc::Sender;
 use history::view::worker_name;
 use history::{Nanos, Plan};
 use targets::actors::protocol::{ActorEvent, ActorSpec, AdminReply, Command, FailureKind, Job, Totals};
+use targets::causes::with_causes;
 use targets::process::{Child, ChildLine, ChildOutput, ChildSpec, Supervisor, describe};
 
-use super::failure::{Failure, with_causes};
+use super::failure::Failure;
 
 /// How the actors of a run are started.
 pub(crate) struct Casting {

@@ -37,15 +37,3 @@ impl Failure {
         Self { exit: Exit::Bug, text: error.to_string() }
     }
 }
-
-/// An error with its causes, on one line.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use history::{Nanos, PlannedFault, clock};
 use nemesis::{Cluster, Injected, Spec, Touched};
+use targets::causes::with_causes;
 use targets::reference::ReferenceCluster;
 
-use super::failure::with_causes;
 use super::message::Message;
 
 /// How often the cluster is asked what happened.

@@ -19,8 +19,9 @@ use history::{Phase, Plan};
 use results::{Format, RunDir};
 
 use self::conductor::Conductor;
-use self::failure::{Failure, with_causes};
+use self::failure::Failure;
 use crate::exit::Exit;
+use targets::causes::with_causes;
 
 /// What a run needs besides its plan: nothing here changes what is judged.
 #[derive(Debug, Clone)]

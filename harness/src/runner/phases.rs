@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use history::{Note, Offset, Partition, Phase, TargetKind, clock};
 use targets::actors::protocol::{AdminReply, AdminRequest, Command, Job};
+use targets::causes::with_causes;
 use targets::reference::{ClusterOptions, ReferenceCluster};
 
 use super::Arm;
 use super::conductor::{Conductor, Waited, millis};
 use super::crew::{is_drain, is_producer, is_reader};
-use super::failure::{Failure, with_causes};
+use super::failure::Failure;
 use super::faults::{Executor, all_running};
 
 const PROBE: Duration = Duration::from_secs(10);

@@ -12,6 +12,7 @@ use workloads::client::{Accepted, Outgoing, Producer};
 use super::entry::ActorError;
 use super::protocol::{ActorEvent, AdminReply, AdminRequest, Command};
 use super::shared::{Session, say};
+use crate::causes::with_causes;
 use crate::kafka::admin::{Admin, AdminError, PartitionView};
 use crate::kafka::producer::KafkaProducer;
 use crate::kafka::properties::Use;
@@ -84,8 +85,7 @@ fn answer(
     };
     Ok(reply.unwrap_or_else(|error| {
         let unreachable = matches!(error, AdminError::Unreachable { .. });
-        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-        AdminReply::Failed { reason: format!("{error}{cause}"), unreachable }
+        AdminReply::Failed { reason: with_causes(&error), unreachable }
     }))
 }
 

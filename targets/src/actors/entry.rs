@@ -9,6 +9,7 @@ use nix::sys::signal::{SigSet, Signal};
 use super::protocol::{ActorEvent, ActorSpec, Command, FailureKind, Job};
 use super::shared::{Session, say};
 use super::{admin, bare, drain, producer, reader};
+use crate::causes::with_causes;
 use crate::process::{GuardError, die_with_parent};
 
 /// An actor gave up.
@@ -98,15 +99,4 @@ fn listen() -> io::Result<Receiver<Command>> {
         std::process::exit(0);
     })?;
     Ok(receiver)
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
