@@ -5,8 +5,7 @@ use std::fs;
 
 use super::stage::Stage;
 
-/// Without a flaw nothing is found, under any nemesis. Idempotence is on, because without it a second copy
-/// after a leader's death is legal.
+/// Without a flaw nothing is found, under any nemesis.
 #[test]
 fn a_durable_configuration_holds_under_every_nemesis() {
     let short = [
@@ -18,12 +17,12 @@ fn a_durable_configuration_holds_under_every_nemesis() {
     ];
     for (seed, words) in short {
         let stage = Stage::new();
-        let ended = stage.run(&format!("run {words} --seed {seed} --set enable.idempotence=true -v"));
+        let ended = stage.run_exercised(&format!("run {words} --seed {seed} -v"));
         assert_eq!(ended.code, 0, "{words}: {}", ended.all());
         assert!(stage.findings().is_empty(), "{words}: {}", ended.all());
         let verdict = stage.verdict();
         assert_eq!(verdict["word"], "held", "{words}: {}", ended.all());
-        assert!(verdict["counts"]["acked"].as_u64() > Some(500), "{words}: {}", ended.all());
+        assert!(verdict["counts"]["acked"].as_u64() > Some(100), "{words}: {}", ended.all());
         let left = stage.latest().join("cluster");
         assert!(!left.exists(), "the cluster's data is removed");
     }
@@ -33,7 +32,7 @@ fn a_durable_configuration_holds_under_every_nemesis() {
 fn what_acks_1_loses_when_the_leader_is_cut_off_is_shown_with_its_offsets() {
     let stage = Stage::new();
     let line = "run --set acks=1 --set min.insync.replicas=1 --nemesis isolate-leader --duration 6s --seed 7";
-    let ended = stage.run(line);
+    let ended = stage.run_exercised(line);
     assert_eq!(ended.code, 0, "{}", ended.all());
     assert!(stage.findings()["lost-write"] > 0, "{}", ended.all());
     assert_eq!(stage.verdict()["word"], "shown");
@@ -58,7 +57,8 @@ fn what_acks_1_loses_when_the_leader_is_cut_off_is_shown_with_its_offsets() {
 fn every_flaw_is_found_by_the_checker_that_owns_it() {
     for flaw in broker::flaws::FLAWS {
         let stage = Stage::new();
-        let ended = stage.run(&format!("run --flaw {} --seed 11 --rate 1500 --duration 9s -v", flaw.name));
+        let ended =
+            stage.run_exercised(&format!("run --flaw {} --seed 11 --rate 1500 --duration 9s -v", flaw.name));
         assert_eq!(ended.code, 1, "flaw `{}` is red: {}", flaw.name, ended.all());
         let findings = stage.findings();
         assert!(
@@ -74,7 +74,7 @@ fn every_flaw_is_found_by_the_checker_that_owns_it() {
 fn keyed_synchronous_and_limited_loads_are_what_was_asked_for() {
     let stage = Stage::new();
     let ended = stage
-        .run("run --nemesis none --records 301 --keys 20 --sync --rate max --payload-bytes 500 --seed 1");
+        .run("run --nemesis none --records 301 --keys 20 --sync --rate max --payload-bytes 500 --seed 1 --duration 1m --set delivery.timeout.ms=60000");
     assert_eq!(ended.code, 0, "{}", ended.all());
     let counts = &stage.verdict()["counts"];
     assert_eq!((&counts["sent"], &counts["acked"]), (&301.into(), &301.into()), "{}", ended.all());
@@ -84,7 +84,7 @@ fn keyed_synchronous_and_limited_loads_are_what_was_asked_for() {
 #[test]
 fn a_history_that_is_not_whole_is_indeterminate_and_names_the_place() {
     let stage = Stage::new();
-    let ended = stage.run("run --nemesis none --duration 1s --seed 1");
+    let ended = stage.run_exercised("run --nemesis none --duration 1s --seed 1");
     assert_eq!(ended.code, 0, "{}", ended.all());
     let segment = stage.latest().join("history/producer-0.rows");
     let mut rows = fs::read(&segment).expect("the segment is there");
