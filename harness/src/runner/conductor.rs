@@ -194,7 +194,9 @@ impl<'a> Conductor<'a> {
                 Said::Nothing => {}
                 Said::Reply(id, reply) => self.replies.push((id, reply)),
                 Said::SizeGuard(reason) => {
-                    self.progress.say(&format!("  {reason}: the load stops, and is drained and judged"));
+                    if self.stop_load.is_none() {
+                        self.progress.say(&format!("  {reason}: the load stops, and is drained and judged"));
+                    }
                     self.stop_load = Some(reason);
                 }
                 Said::Failed(failure) => return Err(failure),

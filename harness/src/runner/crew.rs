@@ -143,6 +143,7 @@ impl Crew {
             Ok(ActorEvent::Done { totals, elapsed_ns }) => {
                 (actor.totals, actor.elapsed_ns, actor.done) = (totals, elapsed_ns, true);
             }
+            Ok(ActorEvent::SizeGuard { reason }) => return Said::SizeGuard(reason),
             Ok(ActorEvent::Reply { id, reply }) => return Said::Reply(id, reply),
             Ok(ActorEvent::Failed { kind, reason }) => {
                 actor.done = true;

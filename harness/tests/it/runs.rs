@@ -95,3 +95,15 @@ fn a_history_that_is_not_whole_is_indeterminate_and_names_the_place() {
     assert!(again.stdout.contains("producer-0.rows"), "{}", again.all());
     assert!(again.stdout.contains("640"), "{}", again.all());
 }
+
+#[test]
+fn a_history_that_reaches_its_size_guard_stops_the_load_and_is_judged() {
+    let stage = Stage::new();
+    let ended = stage.run("run --nemesis none --rate max --max-disk 4MiB --duration 60s --seed 9");
+    assert_eq!(ended.code, 0, "{}", ended.all());
+    assert!(ended.stderr.contains("raise --max-disk"), "{}", ended.all());
+    let counts = &stage.verdict()["counts"];
+    assert!(counts["acked"].as_u64() > Some(1000), "{}", ended.all());
+    assert_eq!(counts["untold"], 0, "{}", ended.all());
+    assert!(stage.findings().is_empty(), "{}", ended.all());
+}

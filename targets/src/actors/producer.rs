@@ -9,8 +9,8 @@ use workloads::client::{Accepted, Completion, Outgoing, Producer, Remark};
 use workloads::{Script, Step};
 
 use super::entry::ActorError;
-use super::protocol::Command;
-use super::shared::Session;
+use super::protocol::{ActorEvent, Command};
+use super::shared::{Session, say};
 use crate::kafka::outcomes::outcome;
 use crate::kafka::producer::KafkaProducer;
 use crate::kafka::properties::Use;
@@ -137,7 +137,15 @@ impl<P: Producer> Actor<P> {
         let intended = if step.due_ns.is_some() { due } else { now };
         let Step { partition, key, .. } = step;
         let invoked = Event::SendInvoked { tag, partition, key, payload_bytes: bytes, intended };
-        self.session.record(now, &invoked)?;
+        match self.session.record(now, &invoked) {
+            Err(ActorError::Record(guard @ history::RecordError::SizeGuard { .. })) => {
+                // Not on record, so not sent; what was sent before still has its reports recorded.
+                say(&ActorEvent::SizeGuard { reason: guard.to_string() });
+                self.stopped = true;
+                return Ok(());
+            }
+            recorded => recorded?,
+        }
         self.session.totals.sent += 1;
         self.open += 1;
         if let Some(key) = key {

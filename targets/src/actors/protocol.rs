@@ -209,6 +209,11 @@ pub enum ActorEvent {
         /// Running totals.
         totals: Totals,
     },
+    /// Its history reached its size guard: it sends nothing more, and reports on what it sent.
+    SizeGuard {
+        /// Why, with the remedy.
+        reason: String,
+    },
     /// The admin's answer.
     Reply {
         /// Of the request.
