@@ -128,12 +128,31 @@ fn isolate_leader(context: &Context<'_>, fault: &FaultRun<'_>, invoked: Nanos) -
             Bite::no(format!("{seen}, but nothing was sent to its partitions meanwhile (raise `--rate`)"))
         };
     }
-    match confirmed_by_the_old(context, fault, &deposed) {
-        0 => Bite::no(format!(
+    match (confirmed_by_the_old(context, fault, &deposed), lost_in_the_cut(context, fault, &deposed)) {
+        // Clients that learn of the new leader at once confirm nothing with the old one any more; what it
+        // confirmed before, alone, and is gone shows the same.
+        (0, 0) => Bite::no(format!(
             "{seen}, but the old leader confirmed nothing after that (raise `--duration` or `--rate`)"
         )),
-        count => Bite::yes(format!("{seen}, and the old leader confirmed {count} records after that")),
+        (0, lost) => Bite::yes(format!("{seen}, and {lost} records the old leader confirmed alone are gone")),
+        (count, _) => Bite::yes(format!("{seen}, and the old leader confirmed {count} records after that")),
     }
+}
+
+/// Records of the deposed partitions that were confirmed while the leader was cut off and are gone: only it
+/// can have had them.
+fn lost_in_the_cut(context: &Context<'_>, fault: &FaultRun<'_>, deposed: &[(Partition, Nanos)]) -> usize {
+    let sends = context.producers.iter().flat_map(|producer| producer.sends());
+    sends
+        .filter(|(send, place)| {
+            let there = |partition| deposed.iter().any(|(of, _)| *of == partition);
+            is_confirmed(send)
+                && send.partition.is_some_and(there)
+                && send.completed.is_some_and(|completed| fault.in_force(completed))
+                && place.copies == 0
+                && context.absence_counts(send)
+        })
+        .count()
 }
 
 /// When a partition first had a newer epoch or another leader (or none) than the cut-off node.

@@ -127,6 +127,21 @@ fn a_lost_acknowledgement_shows_the_old_leader_without_any_view() {
 }
 
 #[test]
+fn what_was_confirmed_alone_and_is_gone_shows_the_cut_though_the_client_moved_on_at_once() {
+    let mut scene = quiet();
+    scene.set("acks", "1");
+    view(&mut scene, 1);
+    let fault = scene.inject(FaultClass::IsolateLeader, 1, &[0]);
+    scene.acked(tag(0, 20), 0, 20);
+    scene.leader(0, Some(2), 5, &[2, 3]);
+    view(&mut scene, 2);
+    scene.heal(fault);
+    assert!(!evidence(&scene).0);
+    scene.log(0, &[], true);
+    insta::assert_snapshot!(evidence(&scene).1, @"node 1 was cut off; partition 0 was given a new epoch 0.0 s later, and 1 records the old leader confirmed alone are gone");
+}
+
+#[test]
 fn isolating_a_leader_under_acks_all_needs_attempts() {
     let mut scene = quiet();
     scene.set("acks", "all");
