@@ -87,7 +87,7 @@ pub enum Role {
     Drain,
 }
 
-/// A phase of a run (`DESIGN.md` §2).
+/// A phase of a run (`docs/ARCHITECTURE.md`, "A run").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
