@@ -81,8 +81,8 @@ pub static FLAWS: &[FlawSpec] = &[
         summary: "serves consumers up to the end of the leader's log, so that they read records which a new leader \
                   never had",
         shows: "lost-read",
-        needs: "an isolated leader with a reader",
-        settings: &[("retries", "0")],
+        needs: "an isolated leader with a reader, and a producer that gives up before another leader is elected",
+        settings: &[("delivery.timeout.ms", "1000"), ("enable.idempotence", "false")],
     },
 ];
 
