@@ -11,11 +11,11 @@ use workloads::client::{Accepted, Outgoing, Producer};
 
 use super::entry::ActorError;
 use super::protocol::{ActorEvent, AdminReply, AdminRequest, Command};
-use super::shared::{Session, say};
+use super::shared::Session;
 use crate::causes::with_causes;
 use crate::kafka::admin::{Admin, AdminError, PartitionView};
 use crate::kafka::producer::KafkaProducer;
-use crate::kafka::properties::Use;
+use crate::kafka::properties::{Use, put};
 
 const ASK: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(30);
@@ -30,7 +30,7 @@ pub(super) fn act(mut session: Session) -> Result<(), ActorError> {
             Command::Stop => break,
             Command::Admin { id, request } => {
                 let reply = answer(&mut session, &admin, &config, &mut seen, &request)?;
-                say(&ActorEvent::Reply { id, reply });
+                session.say(&ActorEvent::Reply { id, reply });
             }
             Command::Go { .. } | Command::Finish { .. } => {}
         }
@@ -143,11 +143,11 @@ fn watch(
 fn fence(session: &mut Session, config: &ClientConfig, deadline: Nanos) -> Result<AdminReply, ActorError> {
     let mut config = config.clone();
     let left_ms = deadline.since(clock::now()) / 1_000_000;
-    config
-        .set("acks", "all")
-        .set("linger.ms", "0")
-        .set("message.timeout.ms", left_ms.clamp(100, 5000).to_string());
-    config.set("enable.idempotence", "false").set("transactional.id", "");
+    put(&mut config, "acks", "all");
+    put(&mut config, "linger.ms", "0");
+    put(&mut config, "message.timeout.ms", &left_ms.clamp(100, 5000).to_string());
+    put(&mut config, "enable.idempotence", "false");
+    put(&mut config, "transactional.id", "");
     let mut client = KafkaProducer::new(&config, &session.plan().topic)?;
     let run = session.plan().run_hash;
     let mut open: BTreeMap<Partition, u64> =

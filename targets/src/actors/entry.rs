@@ -7,7 +7,7 @@ use std::thread;
 use nix::sys::signal::{SigSet, Signal};
 
 use super::protocol::{ActorEvent, ActorSpec, Command, FailureKind, Job};
-use super::shared::{Session, say};
+use super::shared::{Line, Session, say};
 use super::{admin, bare, drain, producer, reader};
 use crate::causes::with_causes;
 use crate::process::{GuardError, die_with_parent};
@@ -66,16 +66,16 @@ pub fn run_stdin() -> Result<(), ActorError> {
     let spec: ActorSpec = serde_json::from_str(&line).map_err(ActorError::Spec)?;
     die_with_parent(spec.parent)?;
     let commands = listen().map_err(ActorError::System)?;
-    let acted = act(spec, commands);
+    let acted = act(spec, commands, Box::new(say));
     if let Err(error) = &acted {
         say(&ActorEvent::Failed { kind: error.kind(), reason: with_causes(error) });
     }
     acted
 }
 
-fn act(spec: ActorSpec, commands: Receiver<Command>) -> Result<(), ActorError> {
+pub(super) fn act(spec: ActorSpec, commands: Receiver<Command>, line: Line) -> Result<(), ActorError> {
     let job = spec.job.clone();
-    let session = Session::start(spec, commands)?;
+    let session = Session::start(spec, commands, line)?;
     match job {
         Job::Producer => producer::act(session),
         Job::Reader => reader::act(session),

@@ -11,5 +11,7 @@ mod producer;
 pub mod protocol;
 mod reader;
 mod shared;
+#[cfg(test)]
+mod tests;
 
 pub use entry::{ActorError, run_stdin};

@@ -10,7 +10,7 @@ use workloads::{Script, Step};
 
 use super::entry::ActorError;
 use super::protocol::{ActorEvent, Command};
-use super::shared::{Session, say};
+use super::shared::Session;
 use crate::kafka::outcomes::outcome;
 use crate::kafka::producer::KafkaProducer;
 use crate::kafka::properties::Use;
@@ -140,7 +140,7 @@ impl<P: Producer> Actor<P> {
         match self.session.record(now, &invoked) {
             Err(ActorError::Record(guard @ history::RecordError::SizeGuard { .. })) => {
                 // Not on record, so not sent; what was sent before still has its reports recorded.
-                say(&ActorEvent::SizeGuard { reason: guard.to_string() });
+                self.session.say(&ActorEvent::SizeGuard { reason: guard.to_string() });
                 self.stopped = true;
                 return Ok(());
             }
@@ -231,3 +231,6 @@ impl<P: Producer> Actor<P> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,16 +15,20 @@ use crate::kafka::properties::{Source, Use, read_back};
 
 const PROGRESS_NS: u64 = 200_000_000;
 
+/// The line to the runner.
+pub(super) type Line = Box<dyn Fn(&ActorEvent) + Send>;
+
 /// An actor's session.
 pub(super) struct Session {
     pub(super) spec: ActorSpec,
     pub(super) commands: Receiver<Command>,
     pub(super) totals: Totals,
     recorder: Recorder,
+    line: Line,
     told: Nanos,
 }
 
-/// Tells the runner something. A runner that is gone takes this process with it, so a broken pipe is of no
+/// Tells the runner something, on stdout. A runner that is gone takes this process with it, so a broken pipe is of no
 /// concern.
 pub(super) fn say(event: &ActorEvent) {
     if let Ok(mut line) = serde_json::to_string(event) {
@@ -35,14 +39,23 @@ pub(super) fn say(event: &ActorEvent) {
 }
 
 impl Session {
-    pub(super) fn start(spec: ActorSpec, commands: Receiver<Command>) -> Result<Self, ActorError> {
+    pub(super) fn start(
+        spec: ActorSpec,
+        commands: Receiver<Command>,
+        line: Line,
+    ) -> Result<Self, ActorError> {
         let recorder = match &spec.history {
             Some(dir) => {
                 Recorder::create(dir, spec.job.role(), spec.index, spec.session, spec.history_bytes_max)?
             }
             None => Recorder::disabled(),
         };
-        Ok(Self { spec, commands, totals: Totals::default(), recorder, told: clock::now() })
+        Ok(Self { spec, commands, totals: Totals::default(), recorder, line, told: clock::now() })
+    }
+
+    /// Tells the runner something.
+    pub(super) fn say(&self, event: &ActorEvent) {
+        (self.line)(event);
     }
 
     pub(super) fn plan(&self) -> &Plan {
@@ -74,7 +87,7 @@ impl Session {
             effective,
         };
         self.note(note)?;
-        say(&ActorEvent::Ready);
+        self.say(&ActorEvent::Ready);
         Ok(())
     }
 
@@ -110,12 +123,12 @@ impl Session {
     pub(super) fn progress(&mut self, now: Nanos) {
         if now.since(self.told) > PROGRESS_NS {
             self.told = now;
-            say(&ActorEvent::Progress { totals: self.totals });
+            self.say(&ActorEvent::Progress { totals: self.totals });
         }
     }
 
     /// Tells the runner that all is done.
     pub(super) fn done(self, elapsed_ns: u64) {
-        say(&ActorEvent::Done { totals: self.totals, elapsed_ns });
+        self.say(&ActorEvent::Done { totals: self.totals, elapsed_ns });
     }
 }

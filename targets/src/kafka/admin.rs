@@ -12,6 +12,8 @@ use rdkafka::types::RDKafkaErrorCode;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::{Builder, Runtime};
 
+use super::aliases::own_name;
+
 /// The state of a partition as metadata shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartitionView {
@@ -72,6 +74,15 @@ pub enum AdminError {
         #[source]
         source: Box<KafkaError>,
     },
+    /// The client was not made.
+    #[error("failed to make a client for `{bootstrap}` (check the security settings)")]
+    Create {
+        /// The bootstrap list.
+        bootstrap: String,
+        /// What the client said.
+        #[source]
+        source: Box<KafkaError>,
+    },
     /// No runtime for the client's futures.
     #[error("failed to start the admin client")]
     Runtime(#[source] std::io::Error),
@@ -104,10 +115,9 @@ impl Admin {
     /// If librdkafka refuses the configuration.
     pub fn new(config: &ClientConfig) -> Result<Self, AdminError> {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(AdminError::Runtime)?;
-        let bootstrap = config.get("bootstrap.servers").unwrap_or_default().to_owned();
-        let client = config.create().map_err(|source| AdminError::Unreachable {
+        let bootstrap = config.get(own_name("bootstrap.servers")).unwrap_or_default().to_owned();
+        let client = config.create().map_err(|source| AdminError::Create {
             bootstrap: bootstrap.clone(),
-            timeout: Duration::ZERO,
             source: Box::new(source),
         })?;
         Ok(Self { client, runtime, bootstrap })

@@ -1,6 +1,8 @@
 //! Kafka through librdkafka: the tables of settings and errors, and the clients.
 
 pub mod admin;
+pub mod aliases;
+mod combinations;
 mod context;
 pub mod names;
 pub mod outcomes;

@@ -83,6 +83,8 @@ fn suggestion(nearest: &Option<String>) -> String {
 
 const NOT_BUILT: &str = "not in this build";
 const BY_HARNESS: &str = "highwater decides it for every client (pass it with -X to insist)";
+const SECURITY: &str = "security goes to librdkafka by its own names (pass it with -X or --config)";
+const APPLICATION: &str = "highwater's own applications decide it";
 const ACKS: &[&str] = &["0", "1", "all", "-1"];
 const CODECS: &[&str] = &["none", "gzip", "snappy", "lz4", "zstd"];
 const TOPIC_CODECS: &[&str] = &["producer", "uncompressed", "none", "gzip", "snappy", "lz4", "zstd"];
@@ -148,6 +150,14 @@ pub static ENTRIES: &[Entry] = &[
         NATURAL,
         Mapping::Refused("the actor waits for room in the queue as long as the load lasts"),
     ),
+    producer("bootstrap.servers", Kind::Text, Mapping::Refused("give the addresses with --bootstrap")),
+    producer("security.protocol", Kind::Text, Mapping::Refused(SECURITY)),
+    producer("sasl.mechanism", Kind::Text, Mapping::Refused(SECURITY)),
+    producer("sasl.jaas.config", Kind::Text, Mapping::Refused(SECURITY)),
+    producer("ssl.truststore.location", Kind::Text, Mapping::Refused(SECURITY)),
+    producer("ssl.keystore.location", Kind::Text, Mapping::Refused(SECURITY)),
+    producer("key.serializer", Kind::Text, Mapping::Refused(APPLICATION)),
+    producer("value.serializer", Kind::Text, Mapping::Refused(APPLICATION)),
     producer("transactional.id", Kind::Text, Mapping::Refused(NOT_BUILT)),
     producer("transaction.timeout.ms", POSITIVE, Mapping::Refused(NOT_BUILT)),
     consumer("isolation.level", Kind::Word(&["read_uncommitted", "read_committed"]), Mapping::Same),
@@ -162,9 +172,16 @@ pub static ENTRIES: &[Entry] = &[
     consumer("reconnect.backoff.ms", NATURAL, Mapping::Same),
     consumer("reconnect.backoff.max.ms", NATURAL, Mapping::Same),
     consumer("client.id", Kind::Text, Mapping::Same),
+    consumer("connections.max.idle.ms", NATURAL, Mapping::Same),
+    consumer("send.buffer.bytes", NATURAL, Mapping::Renamed("socket.send.buffer.bytes")),
+    consumer("receive.buffer.bytes", NATURAL, Mapping::Renamed("socket.receive.buffer.bytes")),
+    consumer("key.deserializer", Kind::Text, Mapping::Refused(APPLICATION)),
+    consumer("value.deserializer", Kind::Text, Mapping::Refused(APPLICATION)),
     consumer("auto.offset.reset", Kind::Text, Mapping::Refused(BY_HARNESS)),
     consumer("group.id", Kind::Text, Mapping::Refused(NOT_BUILT)),
     consumer("group.instance.id", Kind::Text, Mapping::Refused(NOT_BUILT)),
+    consumer("group.protocol", Kind::Text, Mapping::Refused(NOT_BUILT)),
+    consumer("partition.assignment.strategy", Kind::Text, Mapping::Refused(NOT_BUILT)),
     consumer("enable.auto.commit", Kind::Bool, Mapping::Refused(NOT_BUILT)),
     consumer("auto.commit.interval.ms", NATURAL, Mapping::Refused(NOT_BUILT)),
     consumer("session.timeout.ms", POSITIVE, Mapping::Refused(NOT_BUILT)),
@@ -177,6 +194,8 @@ pub static ENTRIES: &[Entry] = &[
     broker("replica.fetch.wait.max.ms", NATURAL),
     broker("replica.fetch.backoff.ms", NATURAL),
     broker("log.flush.interval.messages", POSITIVE),
+    broker("log.flush.interval.ms", NATURAL),
+    row(Scope::Broker, "group.min.session.timeout.ms", POSITIVE, Mapping::Refused(NOT_BUILT)),
     broker("auto.create.topics.enable", Kind::Bool),
     broker("default.replication.factor", POSITIVE),
     broker("num.partitions", POSITIVE),
@@ -194,10 +213,12 @@ pub fn resolve(name: &str) -> Result<&'static Entry, NameError> {
         ("consumer.", Scope::Consumer),
         ("broker.", Scope::Broker),
     ];
+    let scoped =
+        prefixes.iter().find_map(|(prefix, scope)| Some((*prefix, *scope, name.strip_prefix(prefix)?)));
+    // Some names begin with a prefix themselves (`broker.session.timeout.ms`).
     let full = ENTRIES.iter().find(|entry| entry.name == name);
     let found = full.or_else(|| {
-        let (rest, scope) =
-            prefixes.iter().find_map(|(prefix, scope)| Some((name.strip_prefix(prefix)?, *scope)))?;
+        let (_, scope, rest) = scoped?;
         ENTRIES.iter().find(|entry| entry.scope == scope && entry.name == rest)
     });
     match found {
@@ -206,14 +227,25 @@ pub fn resolve(name: &str) -> Result<&'static Entry, NameError> {
         }
         Some(entry) => Ok(entry),
         None => {
-            let near = |entry: &&Entry| strsim::damerau_levenshtein(entry.name, name);
-            let nearest = ENTRIES.iter().min_by_key(near).filter(|entry| near(entry) <= 1 + name.len() / 4);
-            Err(NameError::Unknown {
-                name: name.to_owned(),
-                nearest: nearest.map(|entry| entry.name.to_owned()),
-            })
+            let unprefixed = nearest(name, |_| true).map(|(far, entry)| (far, entry.name.to_owned()));
+            let prefixed = scoped.and_then(|(prefix, scope, rest)| {
+                let (far, entry) = nearest(rest, |entry| entry.scope == scope)?;
+                Some((far, format!("{prefix}{}", entry.name)))
+            });
+            let best = unprefixed.into_iter().chain(prefixed).min_by_key(|(far, _)| *far);
+            Err(NameError::Unknown { name: name.to_owned(), nearest: best.map(|(_, name)| name) })
         }
     }
+}
+
+/// The setting whose name is nearest, and how far it is, if it is near enough to have been meant.
+fn nearest(name: &str, of: impl Fn(&Entry) -> bool) -> Option<(usize, &'static Entry)> {
+    ENTRIES
+        .iter()
+        .filter(|entry| of(entry))
+        .map(|entry| (strsim::damerau_levenshtein(entry.name, name), entry))
+        .min_by_key(|(far, _)| *far)
+        .filter(|(far, _)| *far <= 1 + name.len() / 4)
 }
 
 impl Entry {
@@ -300,6 +332,14 @@ mod tests {
         assert_eq!(
             error("min.insync.replica"),
             "unknown setting `min.insync.replica` (did you mean `min.insync.replicas`?)"
+        );
+        assert_eq!(
+            error("producer.linger.mss"),
+            "unknown setting `producer.linger.mss` (did you mean `producer.linger.ms`?)"
+        );
+        assert_eq!(
+            error("broker.sesion.timeout.ms"),
+            "unknown setting `broker.sesion.timeout.ms` (did you mean `broker.session.timeout.ms`?)"
         );
         assert_eq!(error("colour"), "unknown setting `colour`");
         assert_eq!(error("transactional.id"), "setting `transactional.id` cannot be used: not in this build");

@@ -15,6 +15,8 @@ use super::context::{Context, code_of};
 pub struct KafkaProducer {
     client: BaseProducer<Context>,
     topic: String,
+    /// The client's fatal error has been handed over: it lasts, and is told once.
+    fatal: bool,
 }
 
 impl KafkaProducer {
@@ -24,7 +26,7 @@ impl KafkaProducer {
     /// If librdkafka refuses the configuration.
     pub fn new(config: &ClientConfig, topic: &str) -> Result<Self, KafkaError> {
         let client = config.create_with_context(Context::new(topic))?;
-        Ok(Self { client, topic: topic.to_owned() })
+        Ok(Self { client, topic: topic.to_owned(), fatal: false })
     }
 }
 
@@ -57,7 +59,11 @@ impl Producer for KafkaProducer {
             completions.append(&mut collected.completions);
             remarks.append(&mut collected.remarks);
         });
+        if self.fatal {
+            return;
+        }
         if let Some((code, text)) = self.client.client().fatal_error() {
+            self.fatal = true;
             let remark = Remark::Error { code: ErrorCode(code as i32), text, fatal: true };
             remarks.push((history::clock::now(), remark));
         }

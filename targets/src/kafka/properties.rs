@@ -4,7 +4,12 @@ use std::collections::BTreeMap;
 
 use history::{Cell, Profile, Scope};
 use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaConfRes;
 
+use super::aliases::own_name;
+use super::combinations::IDEMPOTENT_IN_FLIGHT_MAX;
+pub use super::combinations::{CombinationError, check_combinations};
 use super::names::{ENTRIES, Entry};
 
 /// What a client is for.
@@ -91,12 +96,13 @@ impl Source<'_> {
     #[must_use]
     pub fn config(&self, client: Use) -> ClientConfig {
         let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", self.bootstrap).set("client.id", format!("highwater-{}", self.run));
+        put(&mut config, "bootstrap.servers", self.bootstrap);
+        put(&mut config, "client.id", &format!("highwater-{}", self.run));
         // Without it librdkafka prints what its callbacks report anyway.
         config.set_log_level(rdkafka::config::RDKafkaLogLevel::Error);
         if self.profile == Profile::Short {
             for (name, value) in SHORT_PROPERTIES {
-                config.set(*name, *value);
+                put(&mut config, name, value);
             }
         }
         let scope = match client {
@@ -106,22 +112,27 @@ impl Source<'_> {
         for (name, value) in self.cell.scope(scope) {
             let entry = ENTRIES.iter().find(|entry| entry.scope == scope && entry.name == name);
             if let Some((property, value)) = entry.and_then(|entry: &Entry| entry.property(value)) {
-                config.set(property, value);
+                put(&mut config, property, &value);
             }
         }
         for (name, value) in self.verbatim {
-            config.set(name, value);
+            put(&mut config, name, value);
         }
         for (name, value) in insisted(client) {
-            config.set(*name, *value);
+            put(&mut config, name, value);
         }
         if matches!(client, Use::Reader | Use::Drain) {
             // librdkafka wants a group for its consumer queue; partitions are assigned by hand and nothing
             // is ever committed.
-            config.set("group.id", format!("highwater-{}", self.run));
+            put(&mut config, "group.id", &format!("highwater-{}", self.run));
         }
         config
     }
+}
+
+/// Sets a property under its own name, so that the last to set it wins whichever of its names is used.
+pub(crate) fn put(config: &mut ClientConfig, name: &str, value: &str) {
+    config.set(own_name(name), value);
 }
 
 /// What the meaning of a client depends on, whatever the user says.
@@ -172,9 +183,9 @@ const READ_BACK: &[&str] = &[
 /// The effective values of a configuration, read back from librdkafka.
 ///
 /// # Errors
-/// librdkafka's text, if it refuses the configuration.
-pub fn read_back(config: &ClientConfig) -> Result<BTreeMap<String, String>, rdkafka::error::KafkaError> {
-    let native = config.create_native_config()?;
+/// librdkafka's words, if it refuses the configuration; they repeat no secret.
+pub fn read_back(config: &ClientConfig) -> Result<BTreeMap<String, String>, KafkaError> {
+    let native = config.create_native_config().map_err(without_secret)?;
     let mut effective: BTreeMap<String, String> = READ_BACK
         .iter()
         .filter_map(|name| {
@@ -184,98 +195,26 @@ pub fn read_back(config: &ClientConfig) -> Result<BTreeMap<String, String>, rdka
     // librdkafka adjusts these when it makes an idempotent client, after the configuration was read.
     if effective.get("enable.idempotence").is_some_and(|value| value == "true") {
         effective.insert("acks".to_owned(), "-1".to_owned());
+        if let Some(in_flight) = effective.get_mut("max.in.flight.requests.per.connection") {
+            let asked = in_flight.parse().unwrap_or(IDEMPOTENT_IN_FLIGHT_MAX);
+            *in_flight = IDEMPOTENT_IN_FLIGHT_MAX.min(asked).to_string();
+        }
     }
     Ok(redacted(&effective))
 }
 
-/// A combination of settings that cannot be.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum CombinationError {
-    /// Idempotence needs acks=all.
-    #[error(
-        "`enable.idempotence=true` needs `acks=all`, not `acks={acks}` (set acks=all, or switch idempotence off)"
-    )]
-    IdempotenceAcks {
-        /// As given.
-        acks: String,
-    },
-    /// Idempotence needs at most five requests in flight.
-    #[error(
-        "`enable.idempotence=true` allows at most 5 `max.in.flight.requests.per.connection`, not {in_flight}"
-    )]
-    IdempotenceInFlight {
-        /// As given.
-        in_flight: u64,
-    },
-    /// Idempotence needs retries.
-    #[error("`enable.idempotence=true` needs `retries` of at least 1 (leave retries unset)")]
-    IdempotenceRetries,
-    /// The ISR can never be that large.
-    #[error(
-        "`min.insync.replicas={min_insync}` is more than `replication.factor={replicas}`: no write could ever be \
-         acknowledged (lower min.insync.replicas or raise replication.factor)"
-    )]
-    MinInsync {
-        /// As given.
-        min_insync: u64,
-        /// As given.
-        replicas: u64,
-    },
-    /// There are not that many brokers.
-    #[error("`replication.factor={replicas}` is more than the {nodes} nodes of the cluster (lower it)")]
-    Replicas {
-        /// As given.
-        replicas: u64,
-        /// Nodes of the reference cluster.
-        nodes: u64,
-    },
-    /// Records would time out before they are sent.
-    #[error("`delivery.timeout.ms={timeout}` is not more than `linger.ms={linger}` (raise it)")]
-    Linger {
-        /// As given.
-        timeout: u64,
-        /// As given.
-        linger: u64,
-    },
-}
-
-/// Refuses combinations that cannot be; `nodes` is known for the reference cluster only.
-///
-/// # Errors
-/// The first impossible combination.
-pub fn check_combinations(cell: &Cell, nodes: Option<u32>) -> Result<(), CombinationError> {
-    let number =
-        |scope: Scope, name: &str| cell.scope(scope).get(name).and_then(|value| value.parse::<u64>().ok());
-    let producer =
-        |name: &str| cell.producer.get(name).or_else(|| cell.librdkafka.get(name)).map(String::as_str);
-    if producer("enable.idempotence") == Some("true") {
-        let acks = producer("acks").or_else(|| producer("request.required.acks")).unwrap_or("all");
-        if acks != "all" && acks != "-1" {
-            return Err(CombinationError::IdempotenceAcks { acks: acks.to_owned() });
+/// The error without the value it complains about, where that is or may be a secret: a name that librdkafka
+/// does not know may well be a misspelt one of a secret.
+fn without_secret(error: KafkaError) -> KafkaError {
+    match error {
+        KafkaError::ClientConfig(kind, words, name, value)
+            if kind == RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN || is_secret(&name) =>
+        {
+            let words = if words.contains(&value) { "value refused for".to_owned() } else { words };
+            KafkaError::ClientConfig(kind, words, name, REDACTED.to_owned())
         }
-        let in_flight = number(Scope::Producer, "max.in.flight.requests.per.connection");
-        if let Some(in_flight) = in_flight.filter(|count| *count > 5) {
-            return Err(CombinationError::IdempotenceInFlight { in_flight });
-        }
-        if number(Scope::Producer, "retries") == Some(0) {
-            return Err(CombinationError::IdempotenceRetries);
-        }
+        other => other,
     }
-    let replicas = number(Scope::Topic, "replication.factor").unwrap_or(1);
-    if let Some(min_insync) = number(Scope::Topic, "min.insync.replicas").filter(|count| *count > replicas) {
-        return Err(CombinationError::MinInsync { min_insync, replicas });
-    }
-    if let Some(nodes) = nodes.map(u64::from).filter(|nodes| replicas > *nodes) {
-        return Err(CombinationError::Replicas { replicas, nodes });
-    }
-    let timeout = number(Scope::Producer, "delivery.timeout.ms");
-    if let (Some(timeout), Some(linger)) = (timeout, number(Scope::Producer, "linger.ms"))
-        && timeout > 0
-        && timeout <= linger
-    {
-        return Err(CombinationError::Linger { timeout, linger });
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -330,18 +269,47 @@ mod tests {
     }
 
     #[test]
-    fn impossible_combinations_are_refused() {
-        use Scope::{Producer, Topic};
-        let idempotent = (Producer, "enable.idempotence", "true");
-        let refused =
-            |settings: &[(Scope, &str, &str)]| check_combinations(&cell(settings), Some(3)).is_err();
-        assert!(refused(&[idempotent, (Producer, "acks", "0")]));
-        assert!(refused(&[idempotent, (Producer, "acks", "1")]));
-        assert!(refused(&[idempotent, (Producer, "max.in.flight.requests.per.connection", "6")]));
-        assert!(refused(&[idempotent, (Producer, "retries", "0")]));
-        assert!(refused(&[(Topic, "min.insync.replicas", "3"), (Topic, "replication.factor", "2")]));
-        assert!(refused(&[(Topic, "replication.factor", "4")]));
-        assert!(refused(&[(Producer, "linger.ms", "100"), (Producer, "delivery.timeout.ms", "100")]));
-        assert!(!refused(&[idempotent, (Producer, "acks", "all"), (Topic, "replication.factor", "3")]));
+    fn the_last_word_is_the_verbatim_one_under_either_name() {
+        let cell =
+            cell(&[(Scope::Producer, "acks", "all"), (Scope::Producer, "delivery.timeout.ms", "5000")]);
+        let pairs = [("delivery.timeout.ms", "30000"), ("request.required.acks", "1"), ("retries", "7")];
+        let verbatim = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        // Properties are kept without order, so that once proves nothing.
+        for _ in 0..64 {
+            let source = Source {
+                cell: &cell,
+                profile: Profile::Short,
+                bootstrap: "127.0.0.1:1",
+                verbatim: &verbatim,
+                run: "r",
+            };
+            let effective = read_back(&source.config(Use::Producer)).unwrap();
+            assert_eq!(effective["message.timeout.ms"], "30000");
+            assert_eq!(effective["acks"], "1");
+            assert_eq!(effective["retries"], "7");
+        }
+    }
+
+    #[test]
+    fn a_refused_secret_is_not_repeated_even_under_a_misspelt_name() {
+        // The second is a secret that this build of librdkafka does not take.
+        for name in ["sasl.passwrod", "sasl.oauthbearer.client.secret"] {
+            let error = read_back(ClientConfig::new().set(name, "hush")).unwrap_err();
+            let error = format!("{error} {error:?}");
+            assert!(error.contains(name) && !error.contains("hush"), "{error}");
+        }
+        let error = read_back(ClientConfig::new().set("acks", "some")).unwrap_err().to_string();
+        assert!(error.contains("some"), "what is no secret is named: {error}");
+    }
+
+    #[test]
+    fn an_idempotent_client_has_five_in_flight_whatever_the_default_says() {
+        let in_flight = |config: &mut ClientConfig| {
+            read_back(config).unwrap()["max.in.flight.requests.per.connection"].clone()
+        };
+        let mut config = ClientConfig::new();
+        assert_eq!(in_flight(&mut config), "1000000");
+        assert_eq!(in_flight(config.set("enable.idempotence", "true")), "5");
+        assert_eq!(in_flight(config.set("max.in.flight.requests.per.connection", "2")), "2");
     }
 }

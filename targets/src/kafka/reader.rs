@@ -56,20 +56,6 @@ impl KafkaReader {
         let (low, high) = self.client.fetch_watermarks(&self.topic, number(partition), timeout)?;
         Ok((Offset(low), Offset(high)))
     }
-
-    /// Reads on from another position, after an error that stopped a partition.
-    ///
-    /// # Errors
-    /// If librdkafka refuses.
-    pub fn seek(
-        &self,
-        partition: Partition,
-        offset: Option<Offset>,
-        timeout: Duration,
-    ) -> Result<(), KafkaError> {
-        let position = offset.map_or(Position::Beginning, |Offset(offset)| Position::Offset(offset));
-        self.client.seek(&self.topic, number(partition), position, timeout)
-    }
 }
 
 fn number(partition: Partition) -> i32 {
