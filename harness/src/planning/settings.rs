@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{anyhow, bail};
 use history::{Cell, Profile, Scope, TargetKind};
 use nemesis::Timings;
+use targets::kafka::aliases::own_name;
 use targets::kafka::names::{self, ENTRIES, Entry};
 use targets::kafka::properties::{Source, Use, check_combinations, profile_defaults, read_back, redacted};
 
@@ -50,7 +51,7 @@ pub(super) fn settle(
     let overridden = |scope: Scope, name: &str, value: &str| {
         let entry = ENTRIES.iter().find(|entry| entry.scope == scope && entry.name == name);
         let property = entry.and_then(|entry| entry.property(value));
-        property.is_some_and(|(property, _)| verbatim.contains_key(property))
+        property.is_some_and(|(property, _)| sets(verbatim, property))
     };
     let mut filled_in = Vec::new();
     for (name, value) in flaw {
@@ -64,10 +65,10 @@ pub(super) fn settle(
     // A topic with one replica is a fair question, and must not fail on a default.
     let min_insync = if replicas == "1" { "1" } else { "2" };
     cell.topic.entry("min.insync.replicas".to_owned()).or_insert_with(|| min_insync.to_owned());
-    if !overridden(Scope::Producer, "acks", "all") && !verbatim.contains_key("request.required.acks") {
+    if !overridden(Scope::Producer, "acks", "all") {
         cell.producer.entry("acks".to_owned()).or_insert_with(|| "all".to_owned());
     }
-    if may_be_idempotent(&cell) && !DELIVERY_PROPERTIES.iter().any(|name| verbatim.contains_key(*name)) {
+    if may_be_idempotent(&cell) && !DELIVERY_PROPERTIES.iter().any(|property| sets(verbatim, property)) {
         cell.producer.entry("enable.idempotence".to_owned()).or_insert_with(|| "true".to_owned());
     }
 
@@ -97,16 +98,14 @@ pub(super) fn settle(
     Ok(Settled { cell, profile, filled_in })
 }
 
-/// librdkafka's names of what idempotence depends on: who sets one with `-X` leaves the rest to librdkafka.
-const DELIVERY_PROPERTIES: [&str; 7] = [
-    "acks",
-    "request.required.acks",
-    "enable.idempotence",
-    "max.in.flight",
-    "max.in.flight.requests.per.connection",
-    "retries",
-    "message.send.max.retries",
-];
+/// Whether `-X` sets a property, by whichever of its names.
+fn sets(verbatim: &BTreeMap<String, String>, property: &str) -> bool {
+    verbatim.keys().any(|given| own_name(given) == own_name(property))
+}
+
+/// What idempotence depends on: who sets one with `-X` leaves the rest to librdkafka.
+const DELIVERY_PROPERTIES: [&str; 4] =
+    ["acks", "enable.idempotence", "max.in.flight.requests.per.connection", "retries"];
 
 /// Whether idempotence may be Kafka's default: it is where nothing that was set rules it out (KIP-679).
 fn may_be_idempotent(cell: &Cell) -> bool {

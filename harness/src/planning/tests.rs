@@ -90,6 +90,16 @@ fn what_is_given_wins_over_the_profile() {
     assert!(!planned("-X acks=1 --nemesis none").cell.producer.contains_key("acks"));
 }
 
+/// The profile fills in `delivery.timeout.ms`, which librdkafka knows by two names.
+#[test]
+fn a_property_given_by_either_name_is_not_filled_in() {
+    for given in ["-X delivery.timeout.ms=7000", "-X message.timeout.ms=7000"] {
+        let plan = planned(&format!("--seed 7 {given}"));
+        let filled_in = plan.profile_settings.iter().any(|setting| setting.contains("delivery.timeout.ms"));
+        assert!(!filled_in, "{given}: {:?}", plan.profile_settings);
+    }
+}
+
 #[test]
 fn one_replica_needs_no_second_setting() {
     assert_eq!(planned("--set replication.factor=1").cell.topic["min.insync.replicas"], "1");
