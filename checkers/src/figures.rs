@@ -14,11 +14,8 @@ const LONGEST_US: u64 = 3_600_000_000;
 /// client does not hide its own delay (coordinated omission).
 pub(crate) fn measure(context: &Context<'_>, faults: &[FaultEvidence]) -> Figures {
     let mut latency = Histogram::<u64>::new_with_bounds(1, LONGEST_US, 3).expect("the bounds are valid");
-    let confirmed = context
-        .history
-        .sends()
-        .filter(|send| is_confirmed(send))
-        .filter_map(|send| Some((send, send.completed?)));
+    let confirmed =
+        context.history.sends().filter(is_confirmed).filter_map(|send| Some((send, send.completed?)));
     let (from, until) = load(context);
     let mut during = 0_u64;
     for (send, completed) in confirmed {

@@ -85,6 +85,8 @@ pub enum Role {
     Admin,
     /// Reads every partition from its start to its fence after healing.
     Drain,
+    /// A process of an imported history, which may both send and poll.
+    Client,
 }
 
 /// A phase of a run (`docs/ARCHITECTURE.md`, "A run").

@@ -22,4 +22,7 @@ pub use load::{LoadError, load};
 pub use outcome::{ErrorCode, Outcome, Told};
 pub use plan::{Cell, Load, Plan, Profile, Scope, TargetKind};
 pub use segment::{RecordError, Recorder};
-pub use view::{Damage, Delivery, History, Send, Session};
+pub use view::{
+    Builder, Damage, Delivery, Detail, Ended, Function, History, ImportFormat, Imported, Operation, Send,
+    Session, SessionId, Step, Value,
+};

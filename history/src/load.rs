@@ -84,7 +84,7 @@ pub fn load(plan: Plan, dir: &Path) -> Result<History, LoadError> {
         damage.push(Damage { file: segment::file_name(&path), at: 0, what });
     }
     sessions.sort_by_key(|session: &Session| (session.role, session.index, session.session));
-    Ok(History { plan, sessions, damage })
+    Ok(History { plan, sessions, damage, imported: None })
 }
 
 /// The files of rows, and the side tables that hold notes of no rows, both by name.
@@ -199,16 +199,16 @@ impl Merge {
     }
 
     fn finish(self, header: Header) -> Session {
-        Session {
-            role: header.role,
-            index: header.index,
-            session: header.session,
-            clock: self.clock,
-            effective: self.effective,
-            closed: self.closed,
-            sends: self.sends,
-            deliveries: self.deliveries,
-            notes: self.notes,
-        }
+        let mut session = Session::new(header.role, header.index, header.session);
+        (session.clock, session.effective, session.closed) = (self.clock, self.effective, self.closed);
+        session.notes = self.notes;
+        self.sends.iter().for_each(|send| {
+            session.push_send(send);
+        });
+        self.deliveries.iter().for_each(|delivery| {
+            session.push_delivery(delivery);
+        });
+        session.seal();
+        session
     }
 }

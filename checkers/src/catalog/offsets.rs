@@ -99,7 +99,7 @@ fn undrained(context: &Context<'_>) -> Vec<Conflict> {
     for session in
         context.history.sessions.iter().filter(|each| matches!(each.role, Role::Reader | Role::Drain))
     {
-        let unknown = session.deliveries.iter().filter(|delivery| !known(delivery.partition));
+        let unknown = session.deliveries().filter(|delivery| !known(delivery.partition));
         reads.extend(unknown.filter_map(compared));
     }
     reads.sort_unstable();
@@ -115,7 +115,7 @@ fn undrained(context: &Context<'_>) -> Vec<Conflict> {
         .collect()
 }
 
-fn compared(delivery: &Delivery) -> Option<(Partition, Offset, Tag)> {
+fn compared(delivery: Delivery) -> Option<(Partition, Offset, Tag)> {
     let tag = delivery.tag.filter(|tag| delivery.contents == Contents::Intact && !is_fence(Some(*tag)))?;
     Some((delivery.partition, delivery.offset, tag))
 }

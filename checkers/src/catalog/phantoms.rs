@@ -72,7 +72,7 @@ fn sightings(context: &Context<'_>) -> Vec<Sighting> {
         if !matches!(session.role, Role::Reader | Role::Drain) {
             continue;
         }
-        for delivery in session.deliveries.iter().filter(|delivery| !is_fence(delivery.tag)) {
+        for delivery in session.deliveries().filter(|delivery| !is_fence(delivery.tag)) {
             let why = match (delivery.contents, delivery.tag) {
                 (Contents::Corrupt, _) => Some(Why::Corrupt),
                 (Contents::Foreign, _) | (_, None) => Some(Why::Foreign),

@@ -65,18 +65,16 @@ pub(super) fn collect(history: &History, producers: &[Producer<'_>]) -> Vec<Log>
     let named = |count: u32| count as usize;
     let highest = producers
         .iter()
-        .flat_map(|producer| &producer.session.sends)
+        .flat_map(|producer| producer.session.sends())
         .filter_map(|send| send.partition)
-        .chain(
-            history.sessions.iter().flat_map(|session| session.deliveries.iter().map(|each| each.partition)),
-        )
+        .chain(history.sessions.iter().flat_map(|session| session.deliveries().map(|each| each.partition)))
         .map(|partition| named(partition.0) + 1)
         .max();
     let count = named(history.plan.load.partitions).max(highest.unwrap_or(0));
     let deletes = may_delete(history);
     let mut logs: Vec<Log> = (0..count).map(|_| Log { deletes, ..Log::default() }).collect();
     for drain in history.of(Role::Drain) {
-        for delivery in &drain.deliveries {
+        for delivery in drain.deliveries() {
             if !is_fence(delivery.tag) {
                 let entry = Entry { offset: delivery.offset, tag: delivery.tag, contents: delivery.contents };
                 logs[named(delivery.partition.0)].entries.push(entry);

@@ -97,7 +97,7 @@ impl<'a> Context<'a> {
         sends::find(&self.producers, tag)
     }
 
-    pub(crate) fn send(&self, at: SendAt) -> &'a Send {
+    pub(crate) fn send(&self, at: SendAt) -> Send {
         self.producers[at.producer].send(at.send)
     }
 
@@ -134,7 +134,7 @@ impl<'a> Context<'a> {
         tags.sort_unstable();
         tags.dedup();
         let mut given = vec![false; tags.len()];
-        for tag in reader.deliveries.iter().filter_map(|delivery| delivery.tag).filter(|_| !tags.is_empty()) {
+        for tag in reader.deliveries().filter_map(|delivery| delivery.tag).filter(|_| !tags.is_empty()) {
             if let Ok(index) = tags.binary_search(&tag) {
                 given[index] = true;
             }
@@ -180,7 +180,7 @@ impl<'a> Context<'a> {
         counts.delivered = self
             .readers
             .iter()
-            .map(|reader| reader.deliveries.iter().filter(|delivery| !is_fence(delivery.tag)).count() as u64)
+            .map(|reader| reader.deliveries().filter(|delivery| !is_fence(delivery.tag)).count() as u64)
             .sum();
         counts.leader_changes =
             self.timeline.changes.iter().filter(|change| change.fault.is_some()).count() as u64;

@@ -1,6 +1,5 @@
 //! Producer sessions indexed by sequence number, and where each of their records lies in the final log.
 
-use history::event::Role;
 use history::{History, Offset, Partition, Send, Session, Tag};
 
 use super::Extra;
@@ -37,25 +36,26 @@ pub(crate) struct Producer<'a> {
 
 impl<'a> Producer<'a> {
     fn new(session: &'a Session) -> Self {
-        let sends = &session.sends;
-        let key = sends
-            .first()
+        let sends: Vec<u64> = session.sends().map(|send| send.tag.seq).collect();
+        let key = session
+            .sends()
+            .next()
             .map_or((session.index, session.session), |send| (send.tag.producer, send.tag.session));
-        let order = (!sends.is_sorted_by_key(|send| send.tag.seq)).then(|| {
+        let order = (!sends.is_sorted()).then(|| {
             let mut order: Vec<usize> = (0..sends.len()).collect();
-            order.sort_by_key(|&index| sends[index].tag.seq);
+            order.sort_by_key(|&index| sends[index]);
             order
         });
         Self { session, key, order, places: vec![NOWHERE; sends.len()] }
     }
 
     /// The send of a rank.
-    pub(crate) fn send(&self, rank: usize) -> &'a Send {
-        &self.session.sends[self.order.as_ref().map_or(rank, |order| order[rank])]
+    pub(crate) fn send(&self, rank: usize) -> Send {
+        self.session.send(self.order.as_ref().map_or(rank, |order| order[rank]))
     }
 
     /// Every send with its place, in order of sequence numbers.
-    pub(crate) fn sends(&self) -> impl Iterator<Item = (&'a Send, Place)> {
+    pub(crate) fn sends(&self) -> impl Iterator<Item = (Send, Place)> {
         self.places.iter().enumerate().map(|(rank, place)| (self.send(rank), *place))
     }
 
@@ -82,7 +82,7 @@ impl<'a> Producer<'a> {
 
 /// The producer sessions, ordered for [`find`].
 pub(super) fn collect(history: &History) -> Vec<Producer<'_>> {
-    let mut producers: Vec<Producer<'_>> = history.of(Role::Producer).map(Producer::new).collect();
+    let mut producers: Vec<Producer<'_>> = history.senders().map(Producer::new).collect();
     producers.sort_by_key(|producer| producer.key);
     producers
 }

@@ -25,8 +25,8 @@ pub(crate) struct Twice {
 pub(super) fn collect(readers: &[&Session], logs: &[Log]) -> Vec<Stale> {
     let mut stale = Vec::new();
     for (reader, session) in readers.iter().enumerate() {
-        for (delivery, delivered) in session.deliveries.iter().enumerate() {
-            if is_stale(delivered, logs) {
+        for (delivery, delivered) in session.deliveries().enumerate() {
+            if is_stale(&delivered, logs) {
                 stale.push(Stale { reader, delivery });
             }
         }
@@ -49,9 +49,9 @@ fn is_stale(delivered: &Delivery, logs: &[Log]) -> bool {
 
 impl<'a> Context<'a> {
     /// A stale delivery's reader, row and tag.
-    pub(crate) fn stale_delivery(&self, stale: Stale) -> (&'a Session, &'a Delivery, Tag) {
+    pub(crate) fn stale_delivery(&self, stale: Stale) -> (&'a Session, Delivery, Tag) {
         let reader = self.readers[stale.reader];
-        let delivery = &reader.deliveries[stale.delivery];
+        let delivery = reader.delivery(stale.delivery);
         (reader, delivery, delivery.tag.expect("a stale delivery has a tag"))
     }
 
@@ -79,7 +79,7 @@ impl<'a> Context<'a> {
                 continue;
             }
             let mut found = vec![false; suspects.len()];
-            for delivery in &session.deliveries {
+            for delivery in session.deliveries() {
                 let Some(tag) = delivery.tag else { continue };
                 let Ok(index) = suspects.binary_search_by_key(&tag, |(tag, ..)| *tag) else { continue };
                 let (_, partition, offset) = suspects[index];

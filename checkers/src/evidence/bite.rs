@@ -198,7 +198,7 @@ fn confirmed_by_the_old(
                 .timeline
                 .view(index, partition, completed)
                 .is_some_and(|leader| fault.nodes.contains(&leader));
-            let by_loss = place.copies == 0 && context.absence_counts(send);
+            let by_loss = place.copies == 0 && context.absence_counts(&send);
             count += usize::from(by_view || by_loss);
         }
     }

@@ -57,7 +57,7 @@ fn too_little(context: &Context<'_>) -> Vec<String> {
     let mut tries: BTreeMap<_, (usize, usize)> = BTreeMap::new();
     let mut confirmed = 0;
     for send in context.history.sends() {
-        let yes = usize::from(is_confirmed(send));
+        let yes = usize::from(is_confirmed(&send));
         confirmed += yes;
         if let Some(partition) = send.partition {
             let counts = tries.entry(partition).or_default();

@@ -24,7 +24,7 @@ pub(super) fn time(context: &Context<'_>, fault: &FaultRun<'_>) -> Option<u64> {
         {
             let (Some(partition), Some(completed)) = (send.partition, send.completed) else { continue };
             let Ok(index) = wanted.binary_search_by_key(&partition, |(of, _)| *of) else { continue };
-            let lost = place.copies == 0 && context.absence_counts(send);
+            let lost = place.copies == 0 && context.absence_counts(&send);
             if completed >= wanted[index].1 && !lost {
                 first[index] = Some(first[index].map_or(completed, |known| known.min(completed)));
             }

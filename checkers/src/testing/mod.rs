@@ -4,14 +4,12 @@ mod clean;
 mod notation;
 mod planted;
 
-use std::collections::BTreeMap;
-
 use history::event::{Phase, Role};
 use history::view::Send;
 use history::{
-    Cell, Contents, Delivery, ErrorCode, FENCE_PRODUCER, FaultClass, FaultTarget, History, Load, Manner,
-    Nanos, NodeId, Note, Offset, Outcome, Partition, Plan, PlannedFault, Profile, RunHash, Session, Tag,
-    TargetKind, Told,
+    Builder, Cell, Contents, Delivery, ErrorCode, FENCE_PRODUCER, FaultClass, FaultTarget, History, Load,
+    Manner, Nanos, NodeId, Note, Offset, Outcome, Partition, Plan, PlannedFault, Profile, RunHash, Session,
+    Tag, TargetKind, Told,
 };
 
 pub(crate) use clean::{Rng, clean};
@@ -29,7 +27,7 @@ pub(crate) struct Scene {
 impl Scene {
     /// No record, every partition drained, nothing wrong; the load is under way.
     pub(crate) fn new(partitions: u32) -> Self {
-        let history = History { plan: plan(partitions), sessions: Vec::new(), damage: Vec::new() };
+        let history = Builder::new(plan(partitions)).finish();
         let mut scene = Self { history, clock: 1000 };
         scene.note(Role::Runner, Note::PhaseEntered { phase: Phase::Load });
         scene
@@ -53,17 +51,9 @@ impl Scene {
     pub(crate) fn session(&mut self, role: Role, index: u32, session: u32) -> &mut Session {
         let same = |each: &Session| (each.role, each.index, each.session) == (role, index, session);
         if !self.history.sessions.iter().any(same) {
-            self.history.sessions.push(Session {
-                role,
-                index,
-                session,
-                clock: Default::default(),
-                effective: BTreeMap::new(),
-                closed: true,
-                sends: Vec::new(),
-                deliveries: Vec::new(),
-                notes: Vec::new(),
-            });
+            let mut opened = Session::new(role, index, session);
+            opened.closed = true;
+            self.history.sessions.push(opened);
             self.history.sessions.sort_by_key(|each| (each.role, each.index, each.session));
         }
         self.history.sessions.iter_mut().find(|each| same(each)).expect("it was just created")
@@ -103,7 +93,7 @@ impl Scene {
             told: fate.1,
             error: ErrorCode::NONE,
         };
-        self.session(Role::Producer, tag.producer, tag.session).sends.push(send);
+        self.session(Role::Producer, tag.producer, tag.session).push_send(&send);
     }
 
     pub(crate) fn acked(&mut self, tag: Tag, partition: u32, offset: i64) {
@@ -137,7 +127,7 @@ impl Scene {
         let (polled, returned) = (self.tick(), self.tick());
         let (partition, offset) = (Partition(partition), Offset(offset));
         let delivery = Delivery { partition, offset, tag, contents, polled, returned };
-        self.session(role, index, 0).deliveries.push(delivery);
+        self.session(role, index, 0).push_delivery(&delivery);
     }
 
     /// Plans a fault of a class and carries it out from now on.
@@ -179,6 +169,38 @@ impl Scene {
         };
         self.note(Role::Runner, state);
     }
+}
+
+/// Changes the sends of a session, which cannot be changed in place.
+pub(crate) fn edit_sends<T>(session: &mut Session, change: impl FnOnce(&mut Vec<Send>) -> T) -> T {
+    let mut sends: Vec<Send> = session.sends().collect();
+    let result = change(&mut sends);
+    let deliveries = session.deliveries().collect();
+    rebuild(session, &sends, deliveries);
+    result
+}
+
+/// Changes the deliveries of a session, which cannot be changed in place.
+pub(crate) fn edit_deliveries<T>(session: &mut Session, change: impl FnOnce(&mut Vec<Delivery>) -> T) -> T {
+    let mut deliveries: Vec<Delivery> = session.deliveries().collect();
+    let result = change(&mut deliveries);
+    let sends: Vec<Send> = session.sends().collect();
+    rebuild(session, &sends, deliveries);
+    result
+}
+
+fn rebuild(session: &mut Session, sends: &[Send], deliveries: Vec<Delivery>) {
+    let mut rebuilt = Session::new(session.role, session.index, session.session);
+    std::mem::swap(&mut rebuilt.notes, &mut session.notes);
+    std::mem::swap(&mut rebuilt.effective, &mut session.effective);
+    (rebuilt.clock, rebuilt.closed) = (session.clock.clone(), session.closed);
+    for send in sends {
+        rebuilt.push_send(send);
+    }
+    for delivery in &deliveries {
+        rebuilt.push_delivery(delivery);
+    }
+    *session = rebuilt;
 }
 
 /// Tag of the first session of a producer.

@@ -4,7 +4,7 @@
 use history::event::Role;
 use history::{Contents, Note, Outcome, Tag, Told};
 
-use super::{Rng, Scene, clean};
+use super::{Rng, Scene, clean, edit_deliveries, edit_sends};
 use crate::context::Context;
 use crate::{CATALOG, Finding};
 
@@ -44,13 +44,13 @@ fn some_acked(scene: &mut Scene, rng: &mut Rng) -> Option<(usize, Tag)> {
         scene.history.sends().filter(|send| send.told == Told::Acked).map(|send| send.tag).collect();
     let tag = acked[rng.below(acked.len())];
     let drain = scene.session(Role::Drain, 0, 0);
-    let index = drain.deliveries.iter().position(|delivery| delivery.tag == Some(tag))?;
+    let index = drain.deliveries().position(|delivery| delivery.tag == Some(tag))?;
     Some((index, tag))
 }
 
 fn each_reader(scene: &mut Scene, mut change: impl FnMut(&mut Vec<history::Delivery>)) {
     for reader in 0..2 {
-        change(&mut scene.session(Role::Reader, reader, 0).deliveries);
+        edit_deliveries(scene.session(Role::Reader, reader, 0), &mut change);
     }
 }
 
@@ -66,7 +66,7 @@ fn clean_histories_show_nothing() {
 fn a_lost_record_is_found() {
     try_all(|scene, rng| {
         let (index, tag) = some_acked(scene, rng)?;
-        scene.session(Role::Drain, 0, 0).deliveries.remove(index);
+        edit_deliveries(scene.session(Role::Drain, 0, 0), |given| given.remove(index));
         each_reader(scene, |given| given.retain(|delivery| delivery.tag != Some(tag)));
         Some((&["lost-write"], Some(tag)))
     });
@@ -76,17 +76,16 @@ fn a_lost_record_is_found() {
 fn a_record_lost_after_it_was_read_is_found() {
     try_all(|scene, rng| {
         // One that nobody was promised: reported failed, though it had landed.
-        let failed = |send: &&history::view::Send| send.told == Told::Failed;
+        let failed = |send: &history::view::Send| send.told == Told::Failed;
         let failed: Vec<Tag> = scene.history.sends().filter(failed).map(|send| send.tag).collect();
         let drain = scene.session(Role::Drain, 0, 0);
         let in_log: Vec<Tag> = drain
-            .deliveries
-            .iter()
+            .deliveries()
             .filter_map(|delivery| delivery.tag)
             .filter(|tag| failed.contains(tag))
             .collect();
         let tag = *in_log.get(rng.below(in_log.len().max(1)))?;
-        drain.deliveries.retain(|delivery| delivery.tag != Some(tag));
+        edit_deliveries(drain, |given| given.retain(|delivery| delivery.tag != Some(tag)));
         Some((&["lost-read"], Some(tag)))
     });
 }
@@ -95,9 +94,9 @@ fn a_record_lost_after_it_was_read_is_found() {
 fn a_second_copy_is_found() {
     try_all(|scene, rng| {
         let (index, tag) = some_acked(scene, rng)?;
-        let partition = scene.session(Role::Drain, 0, 0).deliveries[index].partition;
+        let partition = scene.session(Role::Drain, 0, 0).delivery(index).partition;
         let drain = scene.session(Role::Drain, 0, 0);
-        let ours = drain.deliveries.iter().filter(|delivery| delivery.partition == partition);
+        let ours = drain.deliveries().filter(|delivery| delivery.partition == partition);
         let end = ours.map(|delivery| delivery.offset.0).max().expect("the fence at least") + 1;
         scene.deliver(Role::Drain, 0, partition.0, end, Some(tag), Contents::Intact);
         Some((&["duplicate"], Some(tag)))
@@ -108,7 +107,7 @@ fn a_second_copy_is_found() {
 fn two_records_in_each_others_place_are_found() {
     try_all(|scene, rng| {
         let (index, first) = some_acked(scene, rng)?;
-        let partition = scene.session(Role::Drain, 0, 0).deliveries[index].partition;
+        let partition = scene.session(Role::Drain, 0, 0).delivery(index).partition;
         let later = scene.history.sends().filter(|send| {
             let same = (send.tag.producer, send.partition) == (first.producer, Some(partition));
             same && send.told == Told::Acked && send.tag.seq > first.seq
@@ -131,7 +130,7 @@ fn two_records_in_each_others_place_are_found() {
                 }
             }
         };
-        swap(&mut scene.session(Role::Drain, 0, 0).deliveries);
+        edit_deliveries(scene.session(Role::Drain, 0, 0), swap);
         each_reader(scene, swap);
         alone.then_some((kinds, Some(second)))
     });
@@ -141,7 +140,8 @@ fn two_records_in_each_others_place_are_found() {
 fn a_record_a_reader_never_got_is_found() {
     try_all(|scene, rng| {
         let (_, tag) = some_acked(scene, rng)?;
-        scene.session(Role::Reader, 1, 0).deliveries.retain(|delivery| delivery.tag != Some(tag));
+        let reader = scene.session(Role::Reader, 1, 0);
+        edit_deliveries(reader, |given| given.retain(|delivery| delivery.tag != Some(tag)));
         Some((&["unseen"], Some(tag)))
     });
 }
@@ -150,13 +150,13 @@ fn a_record_a_reader_never_got_is_found() {
 fn a_record_a_reader_jumped_over_is_found() {
     try_all(|scene, rng| {
         let (index, tag) = some_acked(scene, rng)?;
-        let partition = scene.session(Role::Drain, 0, 0).deliveries[index].partition;
+        let partition = scene.session(Role::Drain, 0, 0).delivery(index).partition;
         let reader = scene.session(Role::Reader, 1, 0);
         reader.notes.retain(|(_, note)| !matches!(note, Note::ReaderStopped { .. }));
-        let of_it = reader.deliveries.iter().filter(|delivery| delivery.partition == partition);
+        let of_it = reader.deliveries().filter(|delivery| delivery.partition == partition);
         let tags: Vec<Option<Tag>> = of_it.map(|delivery| delivery.tag).collect();
         let at_an_end = tags.first() == Some(&Some(tag)) || tags.last() == Some(&Some(tag));
-        reader.deliveries.retain(|delivery| delivery.tag != Some(tag));
+        edit_deliveries(reader, |given| given.retain(|delivery| delivery.tag != Some(tag)));
         (!at_an_end).then_some((&["poll-skip"], Some(tag)))
     });
 }
@@ -166,9 +166,9 @@ fn a_record_given_again_is_found() {
     try_all(|scene, rng| {
         let (_, tag) = some_acked(scene, rng)?;
         let reader = scene.session(Role::Reader, 0, 0);
-        let index = reader.deliveries.iter().position(|delivery| delivery.tag == Some(tag))?;
-        let again = reader.deliveries[index];
-        reader.deliveries.insert(index, again);
+        let index = reader.deliveries().position(|delivery| delivery.tag == Some(tag))?;
+        let again = reader.delivery(index);
+        edit_deliveries(reader, |given| given.insert(index, again));
         Some((&["nonmonotonic-poll"], Some(tag)))
     });
 }
@@ -177,7 +177,7 @@ fn a_record_given_again_is_found() {
 fn a_phantom_is_found() {
     try_all(|scene, rng| {
         let (index, _) = some_acked(scene, rng)?;
-        let partition = scene.session(Role::Drain, 0, 0).deliveries[index].partition;
+        let partition = scene.session(Role::Drain, 0, 0).delivery(index).partition;
         let nobody = Tag { producer: 9, session: 0, seq: rng.next() };
         scene.deliver(Role::Drain, 0, partition.0, 1_000_000, Some(nobody), Contents::Intact);
         Some((&["phantom"], Some(nobody)))
@@ -188,16 +188,14 @@ fn a_phantom_is_found() {
 fn a_record_that_certainly_failed_is_found() {
     try_all(|scene, rng| {
         let drain = scene.session(Role::Drain, 0, 0);
-        let in_log: Vec<Tag> = drain.deliveries.iter().filter_map(|delivery| delivery.tag).collect();
-        let producers = scene.history.sessions.iter_mut().filter(|session| session.role == Role::Producer);
-        let mut failed: Vec<_> = producers
-            .flat_map(|session| &mut session.sends)
-            .filter(|send| send.told == Told::Failed && in_log.contains(&send.tag))
-            .collect();
-        let chosen = rng.below(failed.len().max(1));
-        let send = failed.get_mut(chosen)?;
-        send.outcome = Outcome::Fail;
-        Some((&["phantom"], Some(send.tag)))
+        let in_log: Vec<Tag> = drain.deliveries().filter_map(|delivery| delivery.tag).collect();
+        let failed = scene.history.sends().filter(|send| send.told == Told::Failed);
+        let failed: Vec<Tag> = failed.map(|send| send.tag).filter(|tag| in_log.contains(tag)).collect();
+        let tag = *failed.get(rng.below(failed.len().max(1)))?;
+        edit_sends(scene.session(Role::Producer, tag.producer, tag.session), |sends| {
+            sends.iter_mut().filter(|send| send.tag == tag).for_each(|send| send.outcome = Outcome::Fail);
+        });
+        Some((&["phantom"], Some(tag)))
     });
 }
 
@@ -205,7 +203,7 @@ fn a_record_that_certainly_failed_is_found() {
 fn a_damaged_record_is_found() {
     try_all(|scene, rng| {
         let (index, tag) = some_acked(scene, rng)?;
-        scene.session(Role::Drain, 0, 0).deliveries[index].contents = Contents::Corrupt;
+        edit_deliveries(scene.session(Role::Drain, 0, 0), |given| given[index].contents = Contents::Corrupt);
         Some((&["corrupt"], Some(tag)))
     });
 }
@@ -214,14 +212,17 @@ fn a_damaged_record_is_found() {
 fn two_readers_that_disagree_are_found() {
     try_all(|scene, rng| {
         let (index, tag) = some_acked(scene, rng)?;
-        let at = scene.session(Role::Drain, 0, 0).deliveries[index];
+        let at = scene.session(Role::Drain, 0, 0).delivery(index);
         let (_, other) = some_acked(scene, rng)?;
         // The reader is given another record of the log there, and never in its own place.
         let reader = scene.session(Role::Reader, 0, 0);
-        reader.deliveries.retain(|delivery| delivery.tag != Some(other));
-        let there = reader.deliveries.iter_mut().find(|delivery| delivery.tag == Some(tag))?;
-        assert_eq!(there.offset, at.offset);
-        there.tag = Some(other);
+        edit_deliveries(reader, |given| {
+            given.retain(|delivery| delivery.tag != Some(other));
+            let there = given.iter_mut().find(|delivery| delivery.tag == Some(tag))?;
+            assert_eq!(there.offset, at.offset);
+            there.tag = Some(other);
+            Some(())
+        })?;
         reader.notes.clear();
         (tag != other).then_some((&["inconsistent-offsets"], Some(other)))
     });

@@ -5,7 +5,7 @@ use history::{Contents, Damage, FaultClass, NodeId, Note, Outcome, Partition, Ta
 
 use super::{Ending, judge, judge_with};
 use crate::spec::Spec;
-use crate::testing::{Scene, tag};
+use crate::testing::{Scene, edit_sends, tag};
 use crate::{CATALOG, Judgement, Word};
 
 /// Acknowledged records 0..20 of partition 0 under a kill that bit; those in `lost` are not in the log.
@@ -150,9 +150,11 @@ fn a_partition_that_does_not_come_back_is_unavailable_and_not_lost() {
 fn acks_none_is_judged_on_what_was_written_to_a_socket() {
     let mut scene = killed(&[("acks", "0"), ("enable.idempotence", "false")], &[3]);
     for session in scene.history.sessions.iter_mut().filter(|session| session.role == Role::Producer) {
-        for send in &mut session.sends {
-            (send.outcome, send.told, send.offset) = (Outcome::Unknown, Told::Sent, None);
-        }
+        edit_sends(session, |sends| {
+            for send in sends {
+                (send.outcome, send.told, send.offset) = (Outcome::Unknown, Told::Sent, None);
+            }
+        });
     }
     let judgement = judge(&scene.history);
     assert_eq!(

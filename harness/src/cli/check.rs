@@ -71,11 +71,7 @@ impl CheckCommand {
         let dir = RunDir::open(&self.results.root(), run).map_err(Failure::from)?;
         let plan = dir.read_plan().map_err(unreadable)?;
         let history = history::load(plan.clone(), &dir.history()).map_err(unread)?;
-        let operations = history
-            .sessions
-            .iter()
-            .map(|session| (session.sends.len() + session.deliveries.len()) as u64)
-            .sum();
+        let operations = history.operation_count();
         let judgement = judge(&history);
         let elapsed_ms = clock::now().since(started) / 1_000_000;
         output::print(&self.render(run, &plan, &judgement, operations, elapsed_ms)?)?;

@@ -117,6 +117,7 @@ const fn role_code(role: Role) -> u8 {
         Role::Reader => 3,
         Role::Admin => 4,
         Role::Drain => 5,
+        Role::Client => 6,
     }
 }
 
@@ -127,6 +128,7 @@ const fn role_of(code: u8) -> Option<Role> {
         3 => Role::Reader,
         4 => Role::Admin,
         5 => Role::Drain,
+        6 => Role::Client,
         _ => return None,
     })
 }
@@ -139,7 +141,7 @@ mod tests {
 
     #[test]
     fn every_role_comes_back() {
-        for role in [Role::Runner, Role::Producer, Role::Reader, Role::Admin, Role::Drain] {
+        for role in [Role::Runner, Role::Producer, Role::Reader, Role::Admin, Role::Drain, Role::Client] {
             let header = Header::new(role, 7, 2);
             assert_eq!(Header::decode(&header.encode(EXTENT)), Ok((header, EXTENT)));
         }

@@ -6,3 +6,4 @@ mod damage;
 mod disk;
 mod roundtrip;
 mod sample;
+mod view;

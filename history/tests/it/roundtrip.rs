@@ -111,13 +111,14 @@ fn sends_are_paired_and_a_missing_report_is_unknown() {
     assert_eq!(history.damage, []);
     let session = &history.sessions[0];
     assert_eq!((session.name().as_str(), session.closed), ("producer-0", true));
-    let [unreported, reported] = session.sends[..] else { panic!("two sends: {:?}", session.sends) };
+    let sends: Vec<_> = session.sends().collect();
+    let [unreported, reported] = sends[..] else { panic!("two sends: {sends:?}") };
     assert_eq!((unreported.outcome, unreported.told), (Outcome::Unknown, Told::Nothing));
     assert_eq!((unreported.completed, unreported.key), (None, Some(0)));
     assert_eq!((reported.outcome, reported.told), (Outcome::Ok, Told::Acked));
     assert_eq!((reported.partition, reported.offset), (Some(Partition(1)), Some(Offset(1))));
     assert_eq!((reported.invoked, reported.completed), (Nanos(2_000_000), Some(Nanos(3_000_000))));
-    assert_eq!(session.deliveries[0].returned, Nanos(4_000_000));
+    assert_eq!(session.delivery(0).returned, Nanos(4_000_000));
     assert_eq!(session.notes.len(), 2);
 }
 

@@ -162,7 +162,7 @@ fn load(plan: &Plan, history: &Path) -> History {
 fn delivered(history: &History, role: Role) -> BTreeMap<Tag, (Partition, Offset)> {
     let mut next: BTreeMap<Partition, Offset> = BTreeMap::new();
     let mut tags = BTreeMap::new();
-    for delivery in history.of(role).flat_map(|session| &session.deliveries) {
+    for delivery in history.of(role).flat_map(|session| session.deliveries()) {
         assert_eq!(delivery.contents, Contents::Intact);
         assert!(delivery.polled <= delivery.returned);
         let expected = next.entry(delivery.partition).or_default();

@@ -64,14 +64,13 @@ const UNSEEN_RECORD: Kind = Kind {
 
 /// The losses of one kind.
 #[derive(Default)]
-struct Losses<'a> {
-    sends: Vec<&'a Send>,
+struct Losses {
+    sends: Vec<Send>,
 }
 
 fn check(context: &Context<'_>) -> Vec<Finding> {
-    let mut lost: [(&Kind, Losses<'_>); 4] =
-        [&LOST_WRITE, &LOST_UNCONFIRMED, &LOST_SILENTLY, &LOST_IN_CLIENT]
-            .map(|kind| (kind, Losses::default()));
+    let mut lost: [(&Kind, Losses); 4] = [&LOST_WRITE, &LOST_UNCONFIRMED, &LOST_SILENTLY, &LOST_IN_CLIENT]
+        .map(|kind| (kind, Losses::default()));
     for producer in &context.producers {
         for (send, place) in producer.sends() {
             if place.copies > 0 {
@@ -84,7 +83,7 @@ fn check(context: &Context<'_>) -> Vec<Finding> {
                 Told::Nothing => 3,
                 Told::Failed => continue,
             };
-            if context.absence_counts(send) && !shape::is_corrupt(context, send) {
+            if context.absence_counts(&send) && !shape::is_corrupt(context, &send) {
                 lost[kind].1.sends.push(send);
             }
         }
@@ -95,7 +94,7 @@ fn check(context: &Context<'_>) -> Vec<Finding> {
     findings
 }
 
-impl Losses<'_> {
+impl Losses {
     fn finding(mut self, context: &Context<'_>, kind: &Kind) -> Option<Finding> {
         let count = self.sends.len() as u64;
         if count == 0 {

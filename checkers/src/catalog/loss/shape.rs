@@ -25,7 +25,7 @@ pub(super) fn is_corrupt(context: &Context<'_>, send: &Send) -> bool {
 }
 
 /// `3 prefix, 0 middle, 9 suffix (7 overwritten); offsets 0-2, 40-48 of partition 1`.
-pub(super) fn describe(context: &Context<'_>, sends: &[&Send]) -> String {
+pub(super) fn describe(context: &Context<'_>, sends: &[Send]) -> String {
     let (mut prefix, mut middle, mut suffix, mut overwritten, mut unplaced) = (0, 0, 0, 0, 0);
     let mut offsets: BTreeMap<Partition, Vec<Offset>> = BTreeMap::new();
     for send in sends {

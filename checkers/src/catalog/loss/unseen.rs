@@ -37,7 +37,7 @@ pub(super) fn check(context: &Context<'_>) -> Option<Finding> {
 /// The records of drained logs at whose offset the reader was given nothing.
 fn missing<'a>(context: &Context<'_>, reader: &'a Session) -> Vec<Missing<'a>> {
     let mut given: Vec<Vec<bool>> = context.logs.iter().map(|log| vec![false; log.entries.len()]).collect();
-    for delivery in &reader.deliveries {
+    for delivery in reader.deliveries() {
         let index = delivery.partition.0 as usize;
         if let Some(position) = context.log(delivery.partition).and_then(|log| log.position(delivery.offset))
         {

@@ -78,8 +78,8 @@ fn check(context: &Context<'_>) -> Vec<Finding> {
     let (mut send, mut key, mut poll, mut skip) =
         (Tally::default(), Tally::default(), Tally::default(), Tally::default());
     for producer in &context.producers {
-        let mut by_partition: BTreeMap<Partition, (&Send, Place)> = BTreeMap::new();
-        let mut by_key: BTreeMap<u64, (&Send, Place)> = BTreeMap::new();
+        let mut by_partition: BTreeMap<Partition, (Send, Place)> = BTreeMap::new();
+        let mut by_key: BTreeMap<u64, (Send, Place)> = BTreeMap::new();
         for (now, place) in producer.sends().filter(|(send, place)| takes_part(context, send, *place)) {
             if let Some((before, its)) = by_partition.insert(place.partition, (now, place))
                 && place.offset < its.offset
@@ -111,7 +111,7 @@ fn takes_part(context: &Context<'_>, send: &Send, place: Place) -> bool {
         && context.log(place.partition).is_some_and(|log| log.complete)
 }
 
-fn behind(context: &Context<'_>, before: (&Send, Place), now: (&Send, Place)) -> Witness {
+fn behind(context: &Context<'_>, before: (Send, Place), now: (Send, Place)) -> Witness {
     let text = format!(
         "{} was sent after {}, and lies at offset {} of partition {} against offset {} of partition {}",
         now.0.tag, before.0.tag, now.1.offset, now.1.partition, before.1.offset, before.1.partition
@@ -120,18 +120,18 @@ fn behind(context: &Context<'_>, before: (&Send, Place), now: (&Send, Place)) ->
 }
 
 /// Where a reader stands in one partition.
-struct Stand<'a> {
-    last: &'a Delivery,
+struct Stand {
+    last: Delivery,
     highest: Offset,
     /// What it was given since has been truncated: going back is right, and gaps prove nothing.
     stale: bool,
 }
 
 fn follow(context: &Context<'_>, reader: &Session, poll: &mut Tally, skip: &mut Tally) {
-    let mut stands: BTreeMap<Partition, Stand<'_>> = BTreeMap::new();
-    let mut jumps: Vec<(Partition, Offset, &Delivery)> = Vec::new();
-    for delivery in &reader.deliveries {
-        let stale = context.is_stale(delivery);
+    let mut stands: BTreeMap<Partition, Stand> = BTreeMap::new();
+    let mut jumps: Vec<(Partition, Offset, Delivery)> = Vec::new();
+    for delivery in reader.deliveries() {
+        let stale = context.is_stale(&delivery);
         let Some(stand) = stands.get_mut(&delivery.partition) else {
             let highest = delivery.offset;
             stands.insert(delivery.partition, Stand { last: delivery, highest, stale });
@@ -139,7 +139,7 @@ fn follow(context: &Context<'_>, reader: &Session, poll: &mut Tally, skip: &mut 
         };
         let drained = context.log(delivery.partition).is_some_and(|log| log.complete);
         if delivery.offset <= stand.last.offset && drained && !stand.stale {
-            poll.add(|| backwards(context, reader, stand.last, delivery));
+            poll.add(|| backwards(context, reader, &stand.last, &delivery));
         } else if delivery.offset.0 > stand.highest.0 + 1 && drained && !stand.stale {
             jumps.push((delivery.partition, stand.highest, delivery));
         }
@@ -167,10 +167,10 @@ fn backwards(context: &Context<'_>, reader: &Session, last: &Delivery, delivery:
 fn jumped_over(
     context: &Context<'_>,
     reader: &Session,
-    jumps: &[(Partition, Offset, &Delivery)],
+    jumps: &[(Partition, Offset, Delivery)],
     skip: &mut Tally,
 ) {
-    let mut skipped: Vec<(Tag, Offset, &Delivery)> = Vec::new();
+    let mut skipped: Vec<(Tag, Offset, Delivery)> = Vec::new();
     for (partition, from, delivery) in jumps {
         let Some(log) = context.log(*partition) else { continue };
         let start = log.entries.partition_point(|entry| entry.offset <= *from);

@@ -1,0 +1,13 @@
+//! The columns under a session's rows.
+
+mod deliveries;
+mod operations;
+mod sends;
+mod values;
+
+pub use deliveries::Deliveries;
+pub(crate) use deliveries::DeliveryColumn;
+pub(super) use operations::OperationColumn;
+pub(crate) use sends::SendColumn;
+pub use sends::Sends;
+pub(super) use values::ValueColumn;
