@@ -5,4 +5,5 @@ pub mod batch;
 pub mod frame;
 mod guard;
 pub mod node;
+pub mod power;
 pub mod schema;

@@ -1,9 +1,10 @@
 //! The controller's durable metadata: one snapshot, replaced atomically and synced before any answer that
 //! rests on it leaves.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::Path;
+
+use wire::power;
 
 use super::storage::{Doing, StorageError};
 use crate::core::MetadataSnapshot;
@@ -29,13 +30,9 @@ pub(super) fn read(data: &Path) -> Result<Option<MetadataSnapshot>, StorageError
 /// # Errors
 /// If it cannot be written; the old one is then still there.
 pub(super) fn write(data: &Path, snapshot: &MetadataSnapshot) -> Result<(), StorageError> {
-    let fresh = data.join(format!("{NAME}.new"));
-    let mut file = File::create(&fresh).doing("create", &fresh)?;
-    let text = serde_json::to_vec(snapshot).map_err(std::io::Error::from).doing("encode", &fresh)?;
-    file.write_all(&text).doing("write", &fresh)?;
-    file.sync_all().doing("sync", &fresh)?;
-    fs::rename(&fresh, data.join(NAME)).doing("rename", &fresh)?;
-    File::open(data).and_then(|folder| folder.sync_all()).doing("sync", data)
+    let path = data.join(NAME);
+    let text = serde_json::to_vec(snapshot).map_err(std::io::Error::from).doing("encode", &path)?;
+    power::replace(&path, &text).doing("replace", &path)
 }
 
 #[cfg(test)]

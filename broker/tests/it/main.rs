@@ -2,6 +2,7 @@
 
 mod client;
 mod cluster;
+mod power;
 mod replication;
 mod restarts;
 mod wire_level;

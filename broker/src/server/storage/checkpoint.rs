@@ -1,10 +1,12 @@
 //! The checkpoint of the high watermarks: where a restarted broker starts to believe. It is only a starting
-//! point, so it is replaced atomically but not synced, and one that cannot be read counts as absent.
+//! point, so one that cannot be read counts as absent.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+
+use wire::power;
 
 use super::{Doing, StorageError};
 use crate::core::{PartitionKey, Uuid};
@@ -34,7 +36,6 @@ pub(super) fn write(
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{} {} {offset}", key.topic, key.partition);
     }
-    let fresh = data.join(format!("{NAME}.new"));
-    fs::write(&fresh, text).doing("write", &fresh)?;
-    fs::rename(&fresh, data.join(NAME)).doing("rename", &fresh)
+    let path = data.join(NAME);
+    power::replace(&path, text.as_bytes()).doing("replace", &path)
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use wire::batch::{Header, record_times};
+use wire::power;
 
 use super::segment::{Place, Segment};
 use super::{Doing, StorageError};
@@ -41,6 +42,8 @@ pub(crate) struct PartitionLog {
     sealed: Vec<Segment>,
     active: Segment,
     settings: LogSettings,
+    /// The folder outlives a power failure: something in it was synced.
+    settled: bool,
     /// Records appended since the last sync, and when the first of them was.
     unsynced: Option<(u64, u64)>,
 }
@@ -57,7 +60,7 @@ impl PartitionLog {
         let metadata = path.join(METADATA);
         let text = format!("version: 0\ntopic_id: {}\npartition: {}\n", key.topic, key.partition);
         fs::write(&metadata, text).doing("write", &metadata)?;
-        Ok(Self { key, path, sealed: Vec::new(), active, settings, unsynced: None })
+        Ok(Self { key, path, sealed: Vec::new(), active, settings, settled: false, unsynced: None })
     }
 
     /// Reads a folder. `None` if it is not a log, or was not complete when it was left. Its settings come
@@ -99,8 +102,9 @@ impl PartitionLog {
             None => Segment::create(path, 0)?,
         };
         let settings = LogSettings { segment_bytes: u64::MAX, flush_messages: u64::MAX, flush_ms: u64::MAX };
-        let log = Self { key, path: path.to_owned(), sealed: segments, active, settings, unsynced: None };
-        Ok(Some((log, batches)))
+        let settled = power::note_path(&path.join(METADATA)).exists();
+        let path = path.to_owned();
+        Ok(Some((Self { key, path, sealed: segments, active, settings, settled, unsynced: None }, batches)))
     }
 
     pub(super) const fn key(&self) -> PartitionKey {
@@ -145,7 +149,7 @@ impl PartitionLog {
 
     /// Kafka syncs a segment when it is full; so the active one alone can hold what is not durable.
     fn roll(&mut self, base_offset: i64) -> Result<(), StorageError> {
-        self.active.sync()?;
+        self.sync()?;
         let fresh = Segment::create(&self.path, base_offset)?;
         self.sealed.push(std::mem::replace(&mut self.active, fresh));
         Ok(())
@@ -159,6 +163,11 @@ impl PartitionLog {
     }
 
     pub(super) fn sync(&mut self) -> Result<(), StorageError> {
+        if !self.settled {
+            let metadata = self.path.join(METADATA);
+            power::settle(&metadata).doing("sync", &metadata)?;
+            self.settled = true;
+        }
         self.active.sync()?;
         self.unsynced = None;
         Ok(())

@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use wire::batch::{HEADER, Header, PATCHED};
+use wire::power::{self, Note};
 
 use super::{Doing, StorageError};
 use crate::core::BatchInfo;
@@ -31,7 +32,7 @@ pub(super) struct Segment {
     file: File,
     synced: u64,
     /// Holds the synced length, for whoever plays power failure.
-    note: Option<File>,
+    note: Note,
 }
 
 impl Segment {
@@ -40,13 +41,10 @@ impl Segment {
         let path = folder.join(format!("{base_offset:020}.log"));
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path);
         let file = file.doing("create", &path)?;
-        let mut segment =
-            Self { base_offset, size: 0, places: Vec::new(), path, file, synced: 0, note: None };
-        // A segment of which nothing is synced says so, or an older note might speak for it.
-        if segment.note_path().exists() {
-            segment.write_note()?;
-        }
-        Ok(segment)
+        // The note of an older segment of that name must not speak for it.
+        let mut note = Note::beside(&path);
+        note.remove().doing("remove the note of", &path)?;
+        Ok(Self { base_offset, size: 0, places: Vec::new(), path, file, synced: 0, note })
     }
 
     /// Reads a segment from disk, batch by batch, and cuts it at the first that is torn, damaged or does not
@@ -65,7 +63,7 @@ impl Segment {
             path: path.to_owned(),
             file,
             synced: 0,
-            note: None,
+            note: Note::beside(path),
         };
         let mut cut = None;
         let mut next_offset = base_offset;
@@ -91,9 +89,9 @@ impl Segment {
             segment.file.set_len(segment.size).doing("truncate", path)?;
         }
         segment.file.seek(SeekFrom::Start(segment.size)).doing("seek", path)?;
-        let note = fs::read_to_string(segment.note_path()).unwrap_or_default();
-        segment.synced = note.trim().parse().unwrap_or(0).min(segment.size);
-        if segment.note_path().exists() {
+        let noted = segment.note.read();
+        segment.synced = noted.min(segment.size);
+        if segment.synced < noted {
             segment.write_note()?;
         }
         let cut = cut.map(|reason| {
@@ -110,6 +108,7 @@ impl Segment {
     pub(super) fn moved(&mut self, folder: &Path) {
         if let Some(name) = self.path.file_name() {
             self.path = folder.join(name);
+            self.note = Note::beside(&self.path);
         }
     }
 
@@ -175,10 +174,14 @@ impl Segment {
         self.file.read_exact_at(&mut out[old..], start).doing("read", &self.path)
     }
 
-    /// Makes what is in it durable, and notes how much that is.
+    /// Makes what is in it durable, and notes how much that is. The first time that includes the entry of the
+    /// file in its folder (KAFKA-3968).
     pub(super) fn sync(&mut self) -> Result<(), StorageError> {
         if self.synced < self.size {
             self.file.sync_data().doing("sync", &self.path)?;
+            if self.synced == 0 {
+                power::sync_folder(&self.path).doing("sync the folder of", &self.path)?;
+            }
             self.synced = self.size;
             self.write_note()?;
         }
@@ -186,32 +189,13 @@ impl Segment {
     }
 
     /// Deletes the files.
-    pub(super) fn remove(self) -> Result<(), StorageError> {
-        let note = self.note_path();
-        if note.exists() {
-            fs::remove_file(&note).doing("remove", &note)?;
-        }
+    pub(super) fn remove(mut self) -> Result<(), StorageError> {
+        self.note.remove().doing("remove the note of", &self.path)?;
         fs::remove_file(&self.path).doing("remove", &self.path)
     }
 
-    fn note_path(&self) -> PathBuf {
-        self.path.with_extension("synced")
-    }
-
     fn write_note(&mut self) -> Result<(), StorageError> {
-        let path = self.note_path();
-        let note = match self.note.take() {
-            Some(note) => note,
-            None => OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .open(&path)
-                .doing("create", &path)?,
-        };
-        note.write_all_at(format!("{:020}\n", self.synced).as_bytes(), 0).doing("write", &path)?;
-        self.note = Some(note);
-        Ok(())
+        self.note.write(self.synced).doing("write the note of", &self.path)
     }
 }
 

@@ -6,6 +6,8 @@ use std::path::Path;
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::records::{Compression, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType};
 
+use wire::power;
+
 use super::*;
 
 const KEY: PartitionKey = PartitionKey { topic: crate::core::Uuid([7; 16]), partition: 3 };
@@ -126,7 +128,7 @@ fn recovery_cuts_a_torn_batch_and_everything_behind_a_damaged_one() {
 fn the_synced_length_is_noted_and_never_beyond_the_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let size = encode(2, 0).len();
-    let noted = || fs::read_to_string(file(folder.path(), 0).with_extension("synced")).unwrap_or_default();
+    let noted = || fs::read_to_string(power::note_path(&file(folder.path(), 0))).unwrap_or_default();
     let mut logs = filled(folder.path(), 1, NEVER);
     assert_eq!(noted(), "");
     logs.configure(KEY, LogSettings { flush_messages: 4, ..NEVER });
@@ -169,4 +171,53 @@ fn a_topic_made_again_under_its_name_pushes_the_old_log_aside() {
     drop(logs);
     let (_, recovered, _) = open(folder.path());
     assert_eq!(recovered.iter().map(|log| log.key).collect::<Vec<_>>(), [again]);
+}
+
+/// Durable after a sync: the log's own files and the entries of its folder. Not before: nothing of it.
+#[test]
+fn a_power_failure_takes_what_was_never_synced_and_a_kill_takes_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut logs = filled(folder.path(), 2, NEVER);
+    logs.sync().expect("syncs");
+    logs.append(KEY, 4, 5, &encode(2, 0), 0).expect("appends");
+    let other = PartitionKey { partition: 4, ..KEY };
+    logs.create(other, "orders", NEVER).expect("creates");
+    logs.append(other, 0, 5, &encode(2, 0), 0).expect("appends");
+    logs.checkpoint([(KEY, 6)].into_iter()).expect("writes");
+    drop(logs);
+
+    let (logs, recovered, notes) = open(folder.path());
+    let ends: Vec<_> = recovered.iter().map(|log| log.batches.last().map(BatchInfo::end_offset)).collect();
+    assert_eq!((ends, notes.len()), (vec![Some(6), Some(2)], 0), "killed");
+    drop(logs);
+
+    let size = encode(2, 0).len() as u64;
+    let lost = power::fail(folder.path(), None).expect("fails");
+    assert_eq!(lost.bytes, 2 * size + metadata_bytes(other));
+    let (_, recovered, notes) = open(folder.path());
+    let ends: Vec<_> = recovered.iter().map(|log| log.batches.last().map(BatchInfo::end_offset)).collect();
+    assert_eq!((ends, notes.len()), (vec![Some(4)], 0), "without power");
+    assert_eq!(recovered[0].high_watermark, 6, "the checkpoint is replaced durably");
+}
+
+fn metadata_bytes(key: PartitionKey) -> u64 {
+    format!("version: 0\ntopic_id: {}\npartition: {}\n", key.topic, key.partition).len() as u64
+}
+
+/// A write that got to the disk in pieces is cut at the first batch whose checksum does not match.
+#[test]
+fn a_torn_tail_is_cut_at_the_first_damaged_batch() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut logs = filled(folder.path(), 1, NEVER);
+    logs.sync().expect("syncs");
+    for at in 1..5 {
+        logs.append(KEY, 2 * at, 5, &encode(2, 0), 0).expect("appends");
+    }
+    drop(logs);
+    let size = encode(2, 0).len() as u64;
+    power::fail(folder.path(), Some(&mut |_| 2 * size + size / 2)).expect("fails");
+    let (_, recovered, notes) = open(folder.path());
+    let end = recovered[0].batches.last().map(BatchInfo::end_offset);
+    assert!(end == Some(2) || end == Some(4) || end == Some(6), "{end:?}");
+    assert_eq!(notes.len(), 1, "{notes:?}");
 }
