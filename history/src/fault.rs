@@ -19,6 +19,10 @@ pub enum FaultClass {
     IsolateLeader,
     /// The followers lose the leader; everyone keeps the controller.
     IsolateFollowers,
+    /// A broker loses its power: it dies, and what it had not synced is gone.
+    PowerFailure,
+    /// Every broker loses its power at once.
+    PowerFailureAll,
 }
 
 impl FaultClass {
@@ -26,9 +30,17 @@ impl FaultClass {
     #[must_use]
     pub const fn moves_leadership(self) -> bool {
         match self {
-            Self::Kill | Self::Pause | Self::IsolateLeader => true,
+            Self::Kill | Self::Pause | Self::IsolateLeader | Self::PowerFailure | Self::PowerFailureAll => {
+                true
+            }
             Self::IsolateFollowers => false,
         }
+    }
+
+    /// Whether the fault takes what a broker had not synced.
+    #[must_use]
+    pub const fn loses_power(self) -> bool {
+        matches!(self, Self::PowerFailure | Self::PowerFailureAll)
     }
 }
 
@@ -39,6 +51,8 @@ impl fmt::Display for FaultClass {
             Self::Pause => "pause",
             Self::IsolateLeader => "isolate-leader",
             Self::IsolateFollowers => "isolate-followers",
+            Self::PowerFailure => "power-failure",
+            Self::PowerFailureAll => "power-failure-all",
         })
     }
 }

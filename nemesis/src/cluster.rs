@@ -85,6 +85,13 @@ pub trait Cluster {
     /// # Errors
     /// If it does not come up.
     fn start(&mut self, node: NodeId) -> Result<(), FaultError>;
+    /// Cuts the files of a broker that was killed back to what it had made durable, as a power failure does,
+    /// and returns the bytes that are gone. With `torn`, half of what was not durable has got to the disk, its
+    /// end in pieces.
+    ///
+    /// # Errors
+    /// If the broker lives or its files cannot be cut.
+    fn lose_unsynced(&mut self, node: NodeId, torn: bool) -> Result<u64, FaultError>;
     /// Stops a broker (SIGSTOP).
     ///
     /// # Errors

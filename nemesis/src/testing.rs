@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use history::{FaultTarget, Manner, NodeId, Partition, PlannedFault};
+use history::{FaultClass, FaultTarget, Manner, NodeId, Partition, PlannedFault};
 
 use crate::cluster::{Cluster, FaultError, Link, Touched};
 use crate::spec::Spec;
@@ -31,6 +31,10 @@ impl Cluster for Fake {
     fn kill(&mut self, node: NodeId) -> Result<(), FaultError> {
         self.dead.insert(node);
         Ok(())
+    }
+    fn lose_unsynced(&mut self, node: NodeId, _: bool) -> Result<u64, FaultError> {
+        assert!(self.dead.contains(&node), "only a dead broker's files are cut");
+        Ok(100)
     }
     fn start(&mut self, node: NodeId) -> Result<(), FaultError> {
         assert!(self.dead.remove(&node), "only a dead broker is started");
@@ -91,13 +95,16 @@ fn every_fault_is_in_force_once_injected_and_gone_once_healed() {
     for spec in crate::CATALOG {
         let (mut cluster, fault) = (Fake::default(), fault(spec));
         let aim = spec.nemesis.aim(&fault, &cluster).unwrap();
-        assert_eq!((&aim.nodes[..], aim.partitions.len()), (&[NodeId(1)][..], 2), "{}", spec.name);
+        let all = spec.class == FaultClass::PowerFailureAll;
+        let hit = if all { cluster.nodes() } else { vec![NodeId(1)] };
+        assert_eq!((&aim.nodes, aim.partitions.len()), (&hit, 2), "{}", spec.name);
         assert!(!spec.nemesis.verify(&aim, &cluster), "{}: aiming touches nothing", spec.name);
         spec.nemesis.heal(&aim, &mut cluster).expect("healing what is whole does nothing");
         spec.nemesis.inject(&fault, &aim, &mut cluster).unwrap();
         assert!(spec.nemesis.verify(&aim, &cluster), "{}", spec.name);
-        for _ in 0..2 {
-            spec.nemesis.heal(&aim, &mut cluster).unwrap();
+        for turn in 0..2 {
+            let touched = spec.nemesis.heal(&aim, &mut cluster).unwrap();
+            assert_eq!(touched.bytes > 0, spec.class.loses_power() && turn == 0, "{}", spec.name);
             assert!(cluster.dead.is_empty() && cluster.stopped.is_empty() && cluster.cut.is_empty());
         }
     }

@@ -26,6 +26,7 @@ pub(super) fn read(history: &History) -> (Terms, Vec<String>) {
     if reader.tells_nothing() {
         reader.assumed.push("isolation.level=read_committed".to_owned());
     }
+    let flush_each = reader.flushes_each();
     let undisturbed = retries(history) == 0
         && !history
             .of(Role::Producer)
@@ -33,7 +34,10 @@ pub(super) fn read(history: &History) -> (Terms, Vec<String>) {
     let envelope = Envelope::of(&history.plan.schedule);
     let assumed = reader.assumed;
     let retry = retries_allowed > 0;
-    (Terms { acks, min_isr, replicas, unclean, idempotent, retry, undisturbed, envelope }, assumed)
+    (
+        Terms { acks, min_isr, replicas, unclean, idempotent, flush_each, retry, undisturbed, envelope },
+        assumed,
+    )
 }
 
 struct Reader<'a> {
@@ -74,6 +78,20 @@ impl Reader<'_> {
             .or_else(|| cell.topic.get(name).and_then(|text| parse(text)))
             .or_else(|| cell.broker.get(name).and_then(|text| parse(text)))
             .unwrap_or_else(|| self.assume(name, parse, otherwise))
+    }
+
+    /// Whether every record is synced before it is acknowledged, by the topic's setting or the brokers'.
+    fn flushes_each(&self) -> bool {
+        let cell = &self.history.plan.cell;
+        let told = self.history.notes().filter_map(|(_, _, note)| match note {
+            Note::EffectiveTopic { settings } => settings.get("flush.messages"),
+            _ => None,
+        });
+        let effective = told
+            .last()
+            .or_else(|| cell.topic.get("flush.messages"))
+            .or_else(|| cell.broker.get("log.flush.interval.messages"));
+        effective.is_some_and(|messages| messages == "1")
     }
 
     fn assume<T>(&mut self, name: &str, parse: fn(&str) -> Option<T>, value: &str) -> T {

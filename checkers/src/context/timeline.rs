@@ -19,6 +19,8 @@ pub(crate) struct FaultRun<'a> {
     pub(crate) injected: Option<Nanos>,
     pub(crate) healed: Option<Nanos>,
     pub(crate) failed: Option<&'a str>,
+    /// Bytes it took: held back, thrown away, or cut from files.
+    pub(crate) bytes: u64,
     pub(crate) nodes: Vec<NodeId>,
     /// What these nodes led when it was invoked.
     pub(crate) partitions: Vec<Partition>,
@@ -177,6 +179,7 @@ fn not_yet(planned: &PlannedFault) -> FaultRun<'_> {
         injected: None,
         healed: None,
         failed: None,
+        bytes: 0,
         nodes: Vec::new(),
         partitions: Vec::new(),
     }
@@ -195,7 +198,10 @@ fn carry_out<'a>(faults: &mut [FaultRun<'a>], at: Nanos, note: &'a Note) {
             run.partitions.clone_from(partitions);
         }),
         Note::FaultInjected { fault } => change(*fault, &mut |run| run.injected = Some(at)),
-        Note::FaultHealed { fault, .. } => change(*fault, &mut |run| run.healed = Some(at)),
+        Note::FaultHealed { fault, bytes, .. } => change(*fault, &mut |run| {
+            run.healed = Some(at);
+            run.bytes = *bytes;
+        }),
         Note::FaultFailed { fault, reason } => change(*fault, &mut |run| run.failed = Some(reason)),
         _ => {}
     }

@@ -34,6 +34,7 @@ pub(super) fn look(context: &Context<'_>, fault: &FaultRun<'_>) -> Bite {
         FaultClass::Pause => pause(context, fault, invoked),
         FaultClass::IsolateLeader => isolate_leader(context, fault, invoked),
         FaultClass::IsolateFollowers => isolate_followers(context, fault),
+        FaultClass::PowerFailure | FaultClass::PowerFailureAll => power_failure(context, fault),
     }
 }
 
@@ -78,6 +79,28 @@ fn kill(context: &Context<'_>, fault: &FaultRun<'_>, invoked: Nanos) -> Bite {
         seconds(invoked, first.at),
         first.epoch
     ))
+}
+
+/// Bytes were cut; or, where every record is synced before it is acknowledged and nothing can be left to cut,
+/// another epoch began.
+fn power_failure(context: &Context<'_>, fault: &FaultRun<'_>) -> Bite {
+    let who = nodes(fault);
+    if fault.bytes > 0 {
+        return Bite::yes(format!(
+            "{who} lost power, and with it {} bytes that were not synced",
+            fault.bytes
+        ));
+    }
+    let epoch = context.timeline.changes.iter().find(|change| {
+        change.fault == Some(fault.planned.id) && fault.partitions.contains(&change.partition)
+    });
+    match epoch {
+        Some(change) if context.terms.flush_each => Bite::yes(format!(
+            "{who} lost power with every record synced (flush.messages=1); partition {} went on in epoch {}",
+            change.partition, change.epoch
+        )),
+        _ => Bite::no(format!("{who} lost power, and had nothing that was not synced (raise `--rate`)")),
+    }
 }
 
 /// The node was fenced: the pause outlived its session.

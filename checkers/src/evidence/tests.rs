@@ -201,3 +201,22 @@ fn too_little_says_nothing() {
         @"none of 10 records for partition 1 was confirmed (raise `--duration`)"
     );
 }
+
+/// Bytes were cut; with flush.messages=1 there are none, and the new epoch is what shows.
+#[test]
+fn a_power_failure_bites_when_bytes_are_gone_or_none_could_be() {
+    let dark = |bytes: u64, settings: &[(&str, &str)]| {
+        let mut scene = quiet();
+        for (name, value) in settings {
+            scene.history.plan.cell.topic.insert((*name).to_owned(), (*value).to_owned());
+        }
+        let fault = scene.inject(FaultClass::PowerFailure, 1, &[0]);
+        scene.leader(0, Some(2), 5, &[2, 3]);
+        scene.heal_having_touched(fault, bytes);
+        evidence(&scene)
+    };
+    insta::assert_snapshot!(dark(700, &[]).1, @"node 1 lost power, and with it 700 bytes that were not synced");
+    insta::assert_snapshot!(dark(0, &[("flush.messages", "1")]).1, @"node 1 lost power with every record synced (flush.messages=1); partition 0 went on in epoch 5");
+    let (bitten, detail) = dark(0, &[]);
+    assert!(!bitten && detail.contains("nothing that was not synced"), "{detail}");
+}

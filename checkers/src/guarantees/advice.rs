@@ -16,6 +16,22 @@ static ADVICE: &[(&str, Cause, &str)] = &[
         "set unclean.leader.election.enable=false: the partition then waits for a replica that has every record",
     ),
     (
+        "acknowledged-loss",
+        Cause::LoneBlackout,
+        "set replication.factor=3, acks=all and min.insync.replicas=2, or flush.messages=1: a record is then on \
+         several brokers, or on the disk",
+    ),
+    (
+        "acknowledged-loss",
+        Cause::BlackoutOfTheLast,
+        "set min.insync.replicas=2, or flush.messages=1: nothing is then acknowledged by one replica's memory alone",
+    ),
+    (
+        "acknowledged-loss",
+        Cause::Blackouts,
+        "set flush.messages=1, or keep the replicas on separate power: acks=all is replication in memory",
+    ),
+    (
         "visibility",
         Cause::UncleanElection,
         "set unclean.leader.election.enable=false: readers then never see records that vanish",

@@ -7,6 +7,16 @@ pub enum Cause {
     Unacknowledged,
     /// One replica, and faults that leave its page cache.
     LoneReplica,
+    /// One replica, and a planned power failure.
+    LoneBlackout,
+    /// flush.messages=1, and planned power failures.
+    Flushed,
+    /// min.insync.replicas=1, and a planned power failure.
+    BlackoutOfTheLast,
+    /// Several in-sync replicas, of which one loses its power and nothing else is planned.
+    OneBlackout,
+    /// Several in-sync replicas, and power failures that can meet or follow a shrink of the ISR.
+    Blackouts,
     /// acks=1, and nothing that moves leadership.
     LeaderStays,
     /// acks=1, and leadership can move.
@@ -56,6 +66,22 @@ impl Cause {
             Self::LoneReplica => {
                 "the only replica keeps what it wrote through kills, pauses and cuts: the page cache outlives the \
                  process"
+            }
+            Self::LoneBlackout => {
+                "the only replica acknowledges what is in its page cache, which a planned power failure takes"
+            }
+            Self::Flushed => "flush.messages=1 syncs a record before it is acknowledged",
+            Self::BlackoutOfTheLast => {
+                "with min.insync.replicas=1 the last in-sync replica may acknowledge alone, lose its power and be \
+                 elected again"
+            }
+            Self::OneBlackout => {
+                "one broker loses its power, and nothing else planned keeps the other in-sync replicas from having \
+                 every acknowledged record"
+            }
+            Self::Blackouts => {
+                "the planned power failures can hit replicas before the others are in sync again, and what is \
+                 acknowledged is in memory only"
             }
             Self::LeaderStays => "acks=1 needs the leader alone, and no planned fault moves leadership",
             Self::LeaderMoves => {
@@ -116,7 +142,12 @@ impl Cause {
             Self::LoneReplica | Self::LeaderStays | Self::LeaderMoves | Self::InSyncOne => {
                 "guarantees §2; Kafka documentation, replication"
             }
-            Self::InSyncSeveral => "guarantees §2; KIP-966",
+            Self::LoneBlackout | Self::Flushed => {
+                "guarantees §2; Kafka documentation, log flush; topic configuration, flush.messages"
+            }
+            Self::InSyncSeveral | Self::BlackoutOfTheLast | Self::OneBlackout | Self::Blackouts => {
+                "guarantees §2; KIP-966"
+            }
             Self::UncleanSpared | Self::UncleanElection => {
                 "guarantees §2; topic configuration, unclean.leader.election.enable"
             }
@@ -140,6 +171,11 @@ impl Cause {
         match self {
             Self::Unacknowledged => "acks=0 promises nothing",
             Self::LoneReplica => "a single replica survives such faults",
+            Self::LoneBlackout => "a single replica without power allows",
+            Self::Flushed => "flush.messages=1 keeps them",
+            Self::BlackoutOfTheLast => "a last in-sync replica without power allows",
+            Self::OneBlackout => "the other in-sync replicas have them",
+            Self::Blackouts => "replication in memory allows without power",
             Self::LeaderStays => "acks=1 keeps them while no leader moves",
             Self::LeaderMoves => "acks=1 allows when a leader moves",
             Self::InSyncOne => "acks=all with clean election keeps them",

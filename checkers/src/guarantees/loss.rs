@@ -6,24 +6,47 @@ use super::{Acks, Cause, Promise, Terms};
 pub(super) fn acknowledged(terms: &Terms) -> Option<Promise> {
     Some(match terms.acks {
         Acks::None => Promise::none(Cause::Unacknowledged),
-        // RF 1: leadership has nowhere to go, and the page cache outlives the process.
-        _ if terms.replicas <= 1 => Promise::must_hold(Cause::LoneReplica),
+        _ if terms.replicas <= 1 => lone(terms),
         Acks::Leader if terms.envelope.moves_leadership() => Promise::may_break(Cause::LeaderMoves),
         Acks::Leader if !terms.unclean => Promise::must_hold(Cause::LeaderStays),
         Acks::Leader | Acks::All => replicated(terms),
     })
 }
 
+/// RF 1: leadership has nowhere to go, and the page cache outlives the process, though not the power.
+fn lone(terms: &Terms) -> Promise {
+    match (terms.envelope.loses_power(), terms.flush_each) {
+        (false, _) => Promise::must_hold(Cause::LoneReplica),
+        (true, false) => Promise::may_break(Cause::LoneBlackout),
+        (true, true) => Promise::must_hold(Cause::Flushed),
+    }
+}
+
 /// Records that every in-sync replica has are kept (RF ≥ 2).
 fn replicated(terms: &Terms) -> Promise {
     if terms.unclean && terms.envelope.can_empty_isr() {
         Promise::may_break(Cause::UncleanElection)
+    } else if terms.envelope.loses_power() {
+        powerless(terms)
     } else if terms.unclean {
         Promise::must_hold(Cause::UncleanSpared)
     } else if terms.min_isr <= 1 {
         Promise::must_hold(Cause::InSyncOne)
     } else {
         Promise::must_hold(Cause::InSyncSeveral)
+    }
+}
+
+/// The same where brokers lose their power, and election is clean or has an in-sync replica to choose.
+fn powerless(terms: &Terms) -> Promise {
+    if terms.flush_each {
+        Promise::must_hold(Cause::Flushed)
+    } else if terms.min_isr <= 1 {
+        Promise::may_break(Cause::BlackoutOfTheLast)
+    } else if terms.envelope.is_one_blackout() {
+        Promise::must_hold(Cause::OneBlackout)
+    } else {
+        Promise::may_break(Cause::Blackouts)
     }
 }
 
@@ -37,7 +60,7 @@ pub(super) fn unconfirmed(terms: &Terms) -> Option<Promise> {
 /// is the rule of acknowledged loss for acks=all.
 pub(super) fn visible(terms: &Terms) -> Option<Promise> {
     if terms.replicas <= 1 {
-        return Some(Promise::must_hold(Cause::LoneReplica));
+        return Some(lone(terms));
     }
     let promise = replicated(terms);
     Some(match promise.cause {

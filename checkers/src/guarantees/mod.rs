@@ -43,6 +43,8 @@ pub struct Envelope {
     pub outages: usize,
     /// Faults that can shrink an ISR to its leader alone while the leader lives.
     pub shrinks: usize,
+    /// Brokers that lose their power, each time one does; several at once count as two at least.
+    pub blackouts: usize,
 }
 
 impl Envelope {
@@ -57,13 +59,34 @@ impl Envelope {
     }
 
     /// Adds one fault. Every class must be placed here before any rule can speak of it: the rules below
-    /// hold for process and network faults, which leave what was written in the page cache.
+    /// hold for process and network faults, which leave what was written in the page cache, unless they say otherwise.
     pub fn add(&mut self, class: FaultClass) {
         self.classes.insert(class);
         match class {
             FaultClass::Kill | FaultClass::Pause | FaultClass::IsolateLeader => self.outages += 1,
             FaultClass::IsolateFollowers => self.shrinks += 1,
+            FaultClass::PowerFailure => {
+                self.outages += 1;
+                self.blackouts += 1;
+            }
+            FaultClass::PowerFailureAll => {
+                self.outages += 2;
+                self.blackouts += 2;
+            }
         }
+    }
+
+    /// Whether what a broker had not synced can be gone.
+    #[must_use]
+    pub fn loses_power(&self) -> bool {
+        self.blackouts > 0
+    }
+
+    /// Whether one broker loses its power, once, and nothing else is planned that can shrink an ISR before it
+    /// is back in: the others then have everything that was acknowledged.
+    #[must_use]
+    pub fn is_one_blackout(&self) -> bool {
+        self.blackouts == 1 && self.outages == 1 && self.shrinks == 0
     }
 
     /// Whether leadership can move to another broker.
@@ -94,6 +117,8 @@ pub struct Terms {
     pub unclean: bool,
     /// `enable.idempotence`.
     pub idempotent: bool,
+    /// `flush.messages=1`: what is acknowledged is durable on every replica that confirmed it.
+    pub flush_each: bool,
     /// `retries` is more than 0.
     pub retry: bool,
     /// No client counted a retry or raised an error: nothing shows that anything was sent twice.

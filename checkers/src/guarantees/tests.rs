@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use history::FaultClass::{self, IsolateFollowers, IsolateLeader, Kill, Pause};
+use history::FaultClass::{
+    self, IsolateFollowers, IsolateLeader, Kill, Pause, PowerFailure, PowerFailureAll,
+};
 
 use super::*;
 use crate::Word;
@@ -11,6 +13,11 @@ use Expectation::{MayBreak, MustHold, NoGuarantee};
 
 /// Fault plans, by hand: can leadership move, can the whole ISR be out at once.
 const PLANS: &[(&[FaultClass], bool, bool)] = &[
+    (&[PowerFailure], true, false),
+    (&[PowerFailure, PowerFailure], true, true),
+    (&[PowerFailureAll], true, true),
+    (&[PowerFailure, Kill], true, true),
+    (&[PowerFailure, IsolateFollowers], true, true),
     (&[], false, false),
     (&[Kill], true, false),
     (&[Pause], true, false),
@@ -31,6 +38,7 @@ const PLANS: &[(&[FaultClass], bool, bool)] = &[
 
 /// A combination with its plan's two facts.
 struct Case {
+    faults: &'static [FaultClass],
     terms: Terms,
     moves: bool,
     empties: bool,
@@ -40,15 +48,25 @@ fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for acks in [Acks::None, Acks::Leader, Acks::All] {
         for (replicas, min_isr) in [(1, 1), (2, 1), (2, 2), (3, 1), (3, 2), (3, 3)] {
-            for bits in 0..16_u32 {
-                for (faults, moves, empties) in PLANS {
+            for bits in 0..32_u32 {
+                for &(faults, moves, empties) in PLANS {
                     let mut envelope = Envelope::default();
                     faults.iter().for_each(|class| envelope.add(*class));
                     let bit = |number: u32| bits & (1 << number) != 0;
                     let (unclean, idempotent, retry, undisturbed) = (bit(0), bit(1), bit(2), bit(3));
-                    let terms =
-                        Terms { acks, min_isr, replicas, unclean, idempotent, retry, undisturbed, envelope };
-                    cases.push(Case { terms, moves: *moves, empties: *empties });
+                    let flush_each = bit(4);
+                    let terms = Terms {
+                        acks,
+                        min_isr,
+                        replicas,
+                        unclean,
+                        idempotent,
+                        flush_each,
+                        retry,
+                        undisturbed,
+                        envelope,
+                    };
+                    cases.push(Case { faults, terms, moves, empties });
                 }
             }
         }
@@ -59,12 +77,26 @@ fn cases() -> Vec<Case> {
 /// The table of acknowledged loss, row by row as it is written.
 fn loss_table(case: &Case, acks: Acks) -> Expectation {
     let clean = !case.terms.unclean;
+    let power: Vec<_> = case.faults.iter().filter(|class| class.loses_power()).collect();
+    let dark = !power.is_empty() && !case.terms.flush_each;
     match (acks, case.terms.replicas, case.terms.min_isr) {
         (Acks::None, _, _) => NoGuarantee,
+        // RF 1: power failure without flush=1.
+        (_, 1, _) if dark => MayBreak,
         // acks=1 or all, RF 1: process kill and pause, partition.
         (_, 1, _) => MustHold,
         // acks=1, RF ≥ 2: no fault, follower-only faults; not anything that can move leadership.
         (Acks::Leader, _, _) if case.moves => MayBreak,
+        // acks=all, min ISR 1, clean: power failure of any node.
+        (Acks::All, _, 1) if dark && (clean || !case.empties) => MayBreak,
+        // acks=all, min ISR ≥ 2: power failure of ONE node and nothing else, not of several, nor beside others.
+        (Acks::All, _, _) if dark && (clean || !case.empties) => {
+            if case.faults == [PowerFailure] {
+                MustHold
+            } else {
+                MayBreak
+            }
+        }
         // acks=all, min ISR 1, clean: any process or network fault.
         (Acks::All, _, 1) if clean => MustHold,
         // acks=all, min ISR ≥ 2, clean: any number of kills, pauses, partitions.
@@ -114,7 +146,7 @@ fn expected(case: &Case, guarantee: &str) -> Option<Expectation> {
 #[test]
 fn every_rule_answers_as_the_tables_say() {
     let cases = cases();
-    assert_eq!(cases.len(), 3 * 6 * 16 * PLANS.len());
+    assert_eq!(cases.len(), 3 * 6 * 32 * PLANS.len());
     for case in cases {
         for guarantee in GUARANTEES {
             let answer = (guarantee.rule)(&case.terms).map(|promise| promise.expectation);
@@ -126,7 +158,7 @@ fn every_rule_answers_as_the_tables_say() {
 #[test]
 fn more_faults_never_promise_more() {
     for case in cases() {
-        for class in [Kill, Pause, IsolateLeader, IsolateFollowers] {
+        for class in [Kill, Pause, IsolateLeader, IsolateFollowers, PowerFailure, PowerFailureAll] {
             let mut worse = case.terms.clone();
             worse.envelope.add(class);
             for guarantee in GUARANTEES {
@@ -172,18 +204,23 @@ fn the_texts_are_these() {
     }
     insta::assert_snapshot!(text, @r"
     acknowledged-loss NoGuarantee: with acks=0 no broker confirms anything, and a record may vanish unnoticed
+    acknowledged-loss MayBreak: the only replica acknowledges what is in its page cache, which a planned power failure takes | set replication.factor=3, acks=all and min.insync.replicas=2, or flush.messages=1: a record is then on several brokers, or on the disk
     acknowledged-loss MustHold: the only replica keeps what it wrote through kills, pauses and cuts: the page cache outlives the process
-    acknowledged-loss MustHold: acks=1 needs the leader alone, and no planned fault moves leadership
+    acknowledged-loss MustHold: flush.messages=1 syncs a record before it is acknowledged
     acknowledged-loss MayBreak: acks=1 confirms before any follower has the record, and a planned fault can move leadership to one that lacks it | set acks=all and min.insync.replicas=2: a record is then confirmed only when a second replica has it
+    acknowledged-loss MustHold: acks=1 needs the leader alone, and no planned fault moves leadership
     acknowledged-loss MustHold: unclean election is on, but the planned faults cannot take every in-sync replica out at once
+    acknowledged-loss MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, lose its power and be elected again | set min.insync.replicas=2, or flush.messages=1: nothing is then acknowledged by one replica's memory alone
     acknowledged-loss MustHold: acks=all waits for every in-sync replica and only those are elected, so process and network faults lose nothing
     acknowledged-loss MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | set unclean.leader.election.enable=false: the partition then waits for a replica that has every record
+    acknowledged-loss MustHold: one broker loses its power, and nothing else planned keeps the other in-sync replicas from having every acknowledged record
+    acknowledged-loss MayBreak: the planned power failures can hit replicas before the others are in sync again, and what is acknowledged is in memory only | set flush.messages=1, or keep the replicas on separate power: acks=all is replication in memory
     acknowledged-loss MustHold: acks=all with min.insync.replicas of 2 or more confirms what at least two replicas have, and only those are elected
     unconfirmed-loss MayBreak: with acks=0 no broker confirms anything, and a record may vanish unnoticed | set acks=all and min.insync.replicas=2: with acks=0 the application is never told of a loss
     silent-loss MustHold: a client that is closed in an orderly way has reported on every record
     client-loss NoGuarantee: what a killed application left in its client's memory is gone
-    duplicates MustHold: retries=0 sends nothing twice while leadership stays
     duplicates MayBreak: librdkafka sends again after `not leader` even with retries=0, and the old leader may have appended and replicated | set enable.idempotence=true: retries=0 does not keep this client from sending a batch twice
+    duplicates MustHold: retries=0 sends nothing twice while leadership stays
     duplicates MayBreak: brokers forget a producer's numbers together with its records, and this configuration may lose acknowledged ones | set acks=all, min.insync.replicas=2 and clean election: idempotence is as good as the brokers' memory
     duplicates MayBreak: without idempotence a retry whose first try arrived is a second copy | set enable.idempotence=true: brokers then recognise a retried batch and keep one copy
     duplicates MustHold: no fault was planned and no client reported a retry or an error
@@ -191,24 +228,44 @@ fn the_texts_are_these() {
     order MayBreak: without idempotence a retried batch may land behind the ones sent after it | set enable.idempotence=true: it keeps the order with up to five requests in flight
     order MayBreak: brokers forget a producer's numbers together with its records, and this configuration may lose acknowledged ones | set acks=all, min.insync.replicas=2 and clean election: idempotence is as good as the brokers' memory
     order MustHold: an idempotent producer numbers its batches, and brokers that lose nothing refuse copies and gaps
+    visibility MayBreak: the only replica acknowledges what is in its page cache, which a planned power failure takes | -
     visibility MustHold: the only replica keeps what it wrote through kills, pauses and cuts: the page cache outlives the process
+    visibility MustHold: flush.messages=1 syncs a record before it is acknowledged
+    visibility MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, lose its power and be elected again | -
     visibility MustHold: readers are served only what every in-sync replica has, and only those are elected
-    visibility MustHold: unclean election is on, but the planned faults cannot take every in-sync replica out at once
     visibility MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | set unclean.leader.election.enable=false: readers then never see records that vanish
+    visibility MustHold: unclean election is on, but the planned faults cannot take every in-sync replica out at once
+    visibility MustHold: one broker loses its power, and nothing else planned keeps the other in-sync replicas from having every acknowledged record
+    visibility MayBreak: the planned power failures can hit replicas before the others are in sync again, and what is acknowledged is in memory only | -
+    unseen MayBreak: the only replica acknowledges what is in its page cache, which a planned power failure takes | -
     unseen MustHold: the only replica keeps what it wrote through kills, pauses and cuts: the page cache outlives the process
+    unseen MustHold: flush.messages=1 syncs a record before it is acknowledged
+    unseen MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, lose its power and be elected again | -
     unseen MustHold: readers are served only what every in-sync replica has, and only those are elected
-    unseen MustHold: unclean election is on, but the planned faults cannot take every in-sync replica out at once
     unseen MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | -
+    unseen MustHold: unclean election is on, but the planned faults cannot take every in-sync replica out at once
+    unseen MustHold: one broker loses its power, and nothing else planned keeps the other in-sync replicas from having every acknowledged record
+    unseen MayBreak: the planned power failures can hit replicas before the others are in sync again, and what is acknowledged is in memory only | -
+    reading-order MayBreak: the only replica acknowledges what is in its page cache, which a planned power failure takes | -
     reading-order MustHold: the only replica keeps what it wrote through kills, pauses and cuts: the page cache outlives the process
+    reading-order MustHold: flush.messages=1 syncs a record before it is acknowledged
+    reading-order MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, lose its power and be elected again | -
     reading-order MustHold: readers are served only what every in-sync replica has, and only those are elected
-    reading-order MustHold: unclean election is on, but the planned faults cannot take every in-sync replica out at once
     reading-order MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | -
+    reading-order MustHold: unclean election is on, but the planned faults cannot take every in-sync replica out at once
+    reading-order MustHold: one broker loses its power, and nothing else planned keeps the other in-sync replicas from having every acknowledged record
+    reading-order MayBreak: the planned power failures can hit replicas before the others are in sync again, and what is acknowledged is in memory only | -
+    offsets MayBreak: the only replica acknowledges what is in its page cache, which a planned power failure takes | -
     offsets MustHold: the only replica keeps what it wrote through kills, pauses and cuts: the page cache outlives the process
+    offsets MustHold: flush.messages=1 syncs a record before it is acknowledged
+    offsets MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, lose its power and be elected again | -
     offsets MustHold: readers are served only what every in-sync replica has, and only those are elected
-    offsets MustHold: unclean election is on, but the planned faults cannot take every in-sync replica out at once
     offsets MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | -
-    offsets MustHold: acks=1 needs the leader alone, and no planned fault moves leadership
+    offsets MustHold: unclean election is on, but the planned faults cannot take every in-sync replica out at once
+    offsets MustHold: one broker loses its power, and nothing else planned keeps the other in-sync replicas from having every acknowledged record
+    offsets MayBreak: the planned power failures can hit replicas before the others are in sync again, and what is acknowledged is in memory only | -
     offsets MayBreak: acks=1 confirms before any follower has the record, and a planned fault can move leadership to one that lacks it | -
+    offsets MustHold: acks=1 needs the leader alone, and no planned fault moves leadership
     offsets MustHold: acks=all waits for every in-sync replica and only those are elected, so process and network faults lose nothing
     offsets MustHold: acks=all with min.insync.replicas of 2 or more confirms what at least two replicas have, and only those are elected
     phantoms MustHold: no configuration allows records that nobody sent, or damaged ones

@@ -155,7 +155,11 @@ impl Scene {
     }
 
     pub(crate) fn heal(&mut self, fault: u32) {
-        self.note(Role::Runner, Note::FaultHealed { fault, connections: 0, bytes: 0 });
+        self.heal_having_touched(fault, 0);
+    }
+
+    pub(crate) fn heal_having_touched(&mut self, fault: u32, bytes: u64) {
+        self.note(Role::Runner, Note::FaultHealed { fault, connections: 0, bytes });
     }
 
     pub(crate) fn leader(&mut self, partition: u32, leader: Option<i32>, epoch: i32, isr: &[i32]) {

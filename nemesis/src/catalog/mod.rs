@@ -4,6 +4,9 @@ mod isolate_followers;
 mod isolate_leader;
 mod kill;
 mod pause;
+mod power_failure;
+mod power_failure_all;
+mod power_failure_torn;
 
 include!(concat!(env!("OUT_DIR"), "/catalog.rs"));
 

@@ -90,6 +90,17 @@ impl Cluster for ReferenceCluster {
         })
     }
 
+    fn lose_unsynced(&mut self, node: NodeId, torn: bool) -> Result<u64, FaultError> {
+        let member = self.known_node(node)?;
+        if self.children.get(&member).is_some_and(|child| child.exit_status().is_none()) {
+            return Err(failed("cut the power of", member, "it still runs"));
+        }
+        let mut half = |bytes: u64| bytes / 2;
+        let tear = torn.then_some(&mut half as &mut dyn FnMut(u64) -> u64);
+        let lost = wire::power::fail(&member.data(&self.launcher.options.data), tear);
+        lost.map(|lost| lost.bytes).map_err(|error| failed("cut the files of", member, error))
+    }
+
     fn pause(&mut self, node: NodeId) -> Result<(), FaultError> {
         self.process(node, "pause")?.pause().map_err(|error| failed("pause", Member::Node(node), error))
     }
