@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn faults_fit_do_not_overlap_and_last_long_enough() {
         for seed in 0..2000 {
-            for load_ms in [17_000, 30_000, 120_000] {
+            for load_ms in [27_000, 40_000, 120_000] {
                 let faults = schedule(seed, CATALOG, load_ms, 4, &TIMINGS).unwrap();
                 for spec in CATALOG {
                     let mine = faults.iter().filter(|fault| fault.nemesis == spec.name);

@@ -98,7 +98,8 @@ fn lists_come_from_the_catalogs() {
     };
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     assert_eq!(list("workloads"), names(&["log"]));
-    assert_eq!(list("nemeses"), names(&["none", "isolate-followers", "isolate-leader", "kill", "pause"]));
+    let nemeses: Vec<_> = ["none"].into_iter().chain(nemesis::CATALOG.iter().map(|spec| spec.name)).collect();
+    assert_eq!(list("nemeses"), names(&nemeses));
     assert_eq!(list("checkers").len(), checkers::CATALOG.len());
     assert_eq!(list("flaws").len(), broker::flaws::FLAWS.len());
     assert_eq!(

@@ -53,6 +53,24 @@ fn what_acks_1_loses_when_the_leader_is_cut_off_is_shown_with_its_offsets() {
     assert!(listed.stdout.contains("isolate-leader"), "{}", listed.all());
 }
 
+/// What is acknowledged is in memory; flush.messages=1, or another replica with power, keeps it.
+#[test]
+fn a_power_failure_takes_what_was_not_synced() {
+    for (words, word) in [
+        ("--nemesis power-failure --set replication.factor=1", "shown"),
+        ("--nemesis power-failure-torn --set replication.factor=1 --set flush.messages=1", "held"),
+        ("--nemesis power-failure", "held"),
+        ("--nemesis power-failure-all", "shown"),
+        ("--nemesis power-failure-all --set flush.messages=1", "held"),
+    ] {
+        let stage = Stage::new();
+        let ended = stage.run_exercised(&format!("run {words} --duration 4s --seed 3"));
+        assert_eq!(ended.code, 0, "{words}: {}", ended.all());
+        assert_eq!(stage.verdict()["word"], word, "{words}: {}", ended.all());
+        assert_eq!(stage.findings().contains_key("lost-write"), word == "shown", "{words}: {}", ended.all());
+    }
+}
+
 #[test]
 fn every_flaw_is_found_by_the_checker_that_owns_it() {
     for flaw in broker::flaws::FLAWS {
