@@ -5,4 +5,5 @@ pub mod core;
 pub mod flaws;
 mod server;
 
+pub use core::settings;
 pub use server::{Ending, Node, ServeError, serve, serve_stdin};

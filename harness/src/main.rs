@@ -1,6 +1,7 @@
 //! The binary `highwater`: the command line, the planning of a run, and the runner that conducts it.
 
 mod cli;
+mod cluster;
 mod exit;
 mod planning;
 mod runner;

@@ -124,6 +124,22 @@ pub fn topic_setting(name: &str) -> Result<&'static Setting, SettingError> {
     find(name, "topic", |setting| setting.topic)
 }
 
+/// The broker-level name under which a cluster's default is set: its own, or that of a topic setting; with or
+/// without the prefixes `broker.` and `topic.`.
+///
+/// # Errors
+/// [`SettingError`], if no name or value like that is known.
+pub fn at_broker(name: &str, value: &str) -> Result<&'static str, SettingError> {
+    let known = |name: &str| match name {
+        "replication.factor" => broker_setting("default.replication.factor"),
+        name => broker_setting(name).or_else(|error| topic_setting(name).map_err(|_| error)),
+    };
+    let bare = ["broker.", "topic."].iter().find_map(|prefix| name.strip_prefix(prefix));
+    let setting = known(name).or_else(|error| bare.ok_or(error).and_then(known))?;
+    setting.check(name, value)?;
+    Ok(setting.broker)
+}
+
 fn find(
     name: &str,
     level: &'static str,

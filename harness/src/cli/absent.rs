@@ -6,7 +6,6 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 /// Commands of the contract that are not built.
 const COMMANDS: &[&str] = &[
     "claims",
-    "cluster",
     "compare",
     "completions",
     "config",

@@ -160,7 +160,8 @@ fn nemeses() -> PossibleValuesParser {
     std::iter::once(PossibleValue::new(NO_NEMESIS).help("break nothing")).chain(built).into()
 }
 
-fn flaws() -> PossibleValuesParser {
+/// The flaws by name.
+pub(super) fn flaws() -> PossibleValuesParser {
     use broker::flaws::FLAWS;
     FLAWS.iter().map(|spec| PossibleValue::new(spec.name).help(spec.summary)).into()
 }

@@ -4,6 +4,7 @@ mod absent;
 mod actor;
 mod bench;
 mod check;
+mod cluster;
 mod complaint;
 pub(crate) mod flags;
 mod list;
@@ -21,6 +22,7 @@ use std::panic;
 use clap::{Parser, Subcommand};
 
 use crate::exit::Exit;
+pub(crate) use output::print;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -47,6 +49,7 @@ enum Command {
     Check(check::CheckCommand),
     Runs(runs::RunsCommand),
     List(list::ListCommand),
+    Cluster(cluster::ClusterCommand),
     Bench(bench::BenchCommand),
     /// One node of a reference cluster, as told on stdin
     #[command(hide = true)]
@@ -58,13 +61,13 @@ enum Command {
 
 /// A command that could not do what was asked.
 #[derive(Debug)]
-struct Failure {
+pub(crate) struct Failure {
     exit: Exit,
     error: anyhow::Error,
 }
 
 impl Failure {
-    fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
+    pub(crate) fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
         Self { exit, error: error.into() }
     }
 }
@@ -89,7 +92,7 @@ pub(crate) fn main() -> Exit {
         Ok(cli) => dispatch(cli.command),
         Err(error) => match complaint::one_line(&error) {
             Some(line) => Err(Failure::new(Exit::Usage, anyhow::Error::msg(line))),
-            None => output::print(&styled(&error)).map(|()| Exit::Held).map_err(Failure::from),
+            None => print(&styled(&error)).map(|()| Exit::Held).map_err(Failure::from),
         },
     });
     match outcome {
@@ -118,6 +121,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Check(command) => command.execute(),
         Command::Runs(command) => command.execute(),
         Command::List(command) => command.execute(),
+        Command::Cluster(command) => command.execute(),
         Command::Bench(command) => command.execute(),
         Command::Broker => node::execute(),
         Command::Actor => actor::execute(),

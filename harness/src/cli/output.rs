@@ -103,7 +103,7 @@ pub(super) fn terminal() -> (usize, bool) {
 }
 
 /// Prints a result. A reader that went away, as in `highwater runs | head`, is no error.
-pub(super) fn print(text: &str) -> anyhow::Result<()> {
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
     let newline = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
     match stdout

@@ -10,6 +10,8 @@ mod phases;
 mod progress;
 mod signals;
 
+pub(crate) use self::signals::SignalWatch;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;

@@ -59,13 +59,15 @@ fn manifests_name_only_the_rooms_they_may() {
     }
 }
 
-/// `harness` may name `broker` only to serve a node and to list its flaws.
+/// `harness` may name `broker` only to serve a node, to list its flaws and to check its settings.
 #[test]
 fn the_harness_knows_the_broker_only_to_serve_it() {
     for (path, text) in super::tidy::sources(&root().join("harness/src")) {
         for line in text.lines().filter(|line| line.contains("broker::")) {
             assert!(
-                line.contains("broker::serve_stdin") || line.contains("broker::flaws"),
+                ["broker::serve_stdin", "broker::flaws", "broker::settings"]
+                    .iter()
+                    .any(|may| line.contains(may)),
                 "{}: {line}",
                 path.display()
             );

@@ -2,6 +2,7 @@
 
 mod catalogs;
 mod cli;
+mod cluster;
 mod edges;
 mod kafka;
 mod lifetime;

@@ -75,7 +75,10 @@ impl ReferenceCluster {
             .spawn(move || watching.run(&inbox))
             .map_err(ClusterError::Thread)?;
         let launcher = Launcher { options, nodes, supervisor: supervisor.clone(), proxy, watch, lines };
-        Ok(Self { launcher, children: BTreeMap::new(), ports: BTreeMap::new(), watcher: Some(watcher) })
+        let members = launcher.nodes.iter().map(|&node| Member::Node(node));
+        let ports =
+            members.zip(launcher.options.ports.iter().copied()).filter(|(_, port)| *port != 0).collect();
+        Ok(Self { launcher, children: BTreeMap::new(), ports, watcher: Some(watcher) })
     }
 
     /// Starts a member's process, on the port it had before if no proxy hides a change of ports.
@@ -103,6 +106,13 @@ impl ReferenceCluster {
         };
         let addresses = self.launcher.nodes.iter().filter_map(address).map(|address| address.to_string());
         addresses.collect::<Vec<_>>().join(",")
+    }
+
+    /// The port each broker listens on, in order of their ids.
+    #[must_use]
+    pub fn broker_ports(&self) -> Vec<u16> {
+        let port = |&node: &NodeId| self.ports.get(&Member::Node(node)).copied();
+        self.launcher.nodes.iter().filter_map(port).collect()
     }
 
     /// Names the topic under test: views, notes and the partitions of faults are about it.

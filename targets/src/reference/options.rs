@@ -24,6 +24,8 @@ pub struct ClusterOptions {
     /// Whether connections run through the link proxy. Without it links cannot be cut, and nothing stands
     /// between clients and brokers.
     pub proxied: bool,
+    /// The port of each broker, in order of their ids; 0, or none given, is any.
+    pub ports: Vec<u16>,
     /// How long the cluster may take until every broker is ready, and a broker until it listens again.
     pub start_within: Duration,
     /// How long a node may take to exit when asked to, before it is killed.
@@ -45,6 +47,7 @@ impl ClusterOptions {
             settings: BTreeMap::new(),
             flaw: None,
             proxied: false,
+            ports: Vec::new(),
             start_within: Duration::from_secs(20),
             stop_within: Duration::from_secs(5),
         })
