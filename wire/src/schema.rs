@@ -101,6 +101,7 @@ pub static APIS: &[Api] = &[
     Api { key: ApiKey::Fetch, min: 4, max: 16, flexible: 12, request: &FETCH },
     Api { key: ApiKey::ListOffsets, min: 1, max: 8, flexible: 6, request: &LIST_OFFSETS },
     Api { key: ApiKey::Metadata, min: 0, max: 13, flexible: 9, request: &METADATA },
+    Api { key: ApiKey::FindCoordinator, min: 0, max: 5, flexible: 3, request: &FIND_COORDINATOR },
     Api { key: ApiKey::ApiVersions, min: 0, max: 4, flexible: 3, request: &API_VERSIONS },
     Api { key: ApiKey::CreateTopics, min: 2, max: 7, flexible: 5, request: &CREATE_TOPICS },
     Api { key: ApiKey::DeleteTopics, min: 1, max: 6, flexible: 4, request: &DELETE_TOPICS },
@@ -161,6 +162,8 @@ static METADATA: Shape = shape(&[
     between(8, 10, BOOL),
     since(8, BOOL),
 ]);
+
+static FIND_COORDINATOR: Shape = shape(&[until(3, Kind::Text), since(1, INT8), since(4, Kind::Texts)]);
 
 static API_VERSIONS: Shape = shape(&[since(3, Kind::Text), since(3, Kind::Text)]);
 

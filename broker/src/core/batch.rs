@@ -1,6 +1,7 @@
 //! What the core knows of a record batch: the fields of its header, never its records.
 
 use bytes::Bytes;
+use wire::batch::Header;
 
 /// Header fields of one v2 record batch, as the server parsed them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,10 +33,27 @@ impl BatchInfo {
         self.base_offset + self.last_offset_delta as i64 + 1
     }
 
-    /// Whether an idempotent producer wrote it.
+    /// Whether an idempotent producer wrote it and numbered it. Offsets that a coordinator writes for a
+    /// transaction carry its producer id and no number.
     #[must_use]
     pub const fn idempotent(&self) -> bool {
-        self.producer_id >= 0
+        self.producer_id >= 0 && self.base_sequence >= 0
+    }
+}
+
+impl From<&Header> for BatchInfo {
+    fn from(header: &Header) -> Self {
+        Self {
+            base_offset: header.base_offset,
+            last_offset_delta: header.last_offset_delta,
+            leader_epoch: header.leader_epoch,
+            producer_id: header.producer_id,
+            producer_epoch: header.producer_epoch,
+            base_sequence: header.base_sequence,
+            control: header.is_control(),
+            transactional: header.is_transactional(),
+            size: u32::try_from(header.size).unwrap_or(u32::MAX),
+        }
     }
 }
 

@@ -1,10 +1,12 @@
 //! A broker: its replicas, its registration, its waiting requests, and what it fetches from others.
 
+mod coordinators;
 mod metadata;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::coordinator::InternalTopic;
 use super::fetcher::{Fetchers, Manner};
 use super::image::ClusterImage;
 use super::io::{
@@ -16,6 +18,7 @@ use super::purgatory::{Fetches, Produces};
 use super::refusal::Refusal;
 use super::replica::{Context, EpochEnd, Offsets, Released, Replica, Role};
 use super::types::{PartitionKey, RequestId};
+use coordinators::Coordinators;
 
 /// The state machine of one broker process.
 pub struct Broker {
@@ -31,6 +34,7 @@ pub struct Broker {
     produces: Produces,
     fetches: Fetches,
     fetchers: Fetchers,
+    coordinators: Coordinators,
     /// Partitions in which something happened that a waiting fetch may want to know.
     touched: BTreeSet<PartitionKey>,
     /// Number of the last AlterPartition sent. It only grows: the controller heeds no older one.
@@ -67,6 +71,7 @@ impl Broker {
             produces: Produces::default(),
             fetches: Fetches::default(),
             fetchers,
+            coordinators: Coordinators::default(),
             touched: BTreeSet::new(),
             last_request: 0,
             batches: 0,
@@ -126,6 +131,17 @@ impl Broker {
             Input::FromController(message) => self.hear_controller(now_ms, message, out),
             Input::Produce(request) => self.produce(now_ms, request, out),
             Input::Fetch { id, request } => self.fetch(now_ms, id, request, out),
+            Input::Group { id, request } => {
+                let key = InternalTopic::ConsumerOffsets.partition_of(&self.image, &request.group);
+                self.coordinate(now_ms, out, |coordinators, host, out| {
+                    coordinators.groups.handle(host, key, id, request, out);
+                });
+            }
+            Input::LogRead { key, leader_epoch, to, bytes } => {
+                self.coordinate(now_ms, out, |coordinators, host, out| {
+                    coordinators.groups.read(host, key, leader_epoch, to, bytes, out);
+                });
+            }
             Input::FetchAbandoned(id) => {
                 self.fetches.take(id);
             }
@@ -133,6 +149,7 @@ impl Broker {
                 self.receive(now_ms, from, correlation, partitions, out);
             }
         }
+        self.settle_coordinators(now_ms, out);
         self.wake_fetches(now_ms, out);
         self.send_fetches(now_ms, out);
     }
@@ -170,6 +187,7 @@ impl Broker {
         for key in keys {
             self.tend(now_ms, key, out);
         }
+        self.coordinate(now_ms, out, |coordinators, host, out| coordinators.groups.tick(host, out));
     }
 
     fn advance(&mut self, now_ms: u64, key: PartitionKey, out: &mut Vec<Output>) {

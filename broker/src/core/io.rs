@@ -5,6 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::batch::{Batch, BatchInfo};
+use super::coordinator::{GroupAnswer, GroupRequest};
 use super::message::{FromController, ToController};
 use super::refusal::Refusal;
 use super::settings::Settings;
@@ -22,6 +23,9 @@ pub struct BrokerConfig {
     pub host: String,
     /// Its port.
     pub port: u16,
+    /// Added to `now_ms` it gives the time of day, in milliseconds since 1970. It only goes into what is
+    /// written down (commit timestamps) and is compared with that.
+    pub wall_offset_ms: i64,
     /// Effective broker settings.
     pub settings: Settings,
     /// A planted flaw.
@@ -124,6 +128,24 @@ pub enum Input {
     },
     /// The client of a request is gone: forget a fetch of it that still waits. A waiting produce stays.
     FetchAbandoned(RequestId),
+    /// A client asks a group's coordinator.
+    Group {
+        /// Names its reply.
+        id: RequestId,
+        /// The request.
+        request: GroupRequest,
+    },
+    /// What [`Output::ReadLog`] asked for.
+    LogRead {
+        /// The partition.
+        key: PartitionKey,
+        /// As it was asked.
+        leader_epoch: i32,
+        /// As it was asked.
+        to: i64,
+        /// The batches.
+        bytes: Bytes,
+    },
     /// A leader answered one of our fetches, or will not (`None`).
     FetchResponse {
         /// The leader.
@@ -240,6 +262,25 @@ pub enum Output {
         id: RequestId,
         /// In the request's order.
         partitions: Vec<FetchResult>,
+    },
+    /// Read whole batches of a log and come back with [`Input::LogRead`], in the next step.
+    ReadLog {
+        /// The partition.
+        key: PartitionKey,
+        /// Comes back.
+        leader_epoch: i32,
+        /// Base offset of the first batch.
+        from: i64,
+        /// Offset after the last.
+        to: i64,
+    },
+    /// Answer a request to a group's coordinator. A request is answered once; an answer after that (a commit
+    /// that was too late) is to be dropped.
+    GroupReply {
+        /// The request.
+        id: RequestId,
+        /// What to say.
+        answer: GroupAnswer,
     },
     /// Fetch from a leader.
     SendFetch {

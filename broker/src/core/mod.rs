@@ -22,6 +22,10 @@
 //! deadline of the server's passed). A newer `SendFetch` to the same node supersedes an older one. Answers
 //! that come late are recognised and ignored.
 //!
+//! **Coordinators.** [`Input::Group`] is a request to the coordinator of a group; it is answered by
+//! [`Output::GroupReply`]. A new coordinator reads its log with [`Output::ReadLog`], which the server answers
+//! with [`Input::LogRead`] before any other input.
+//!
 //! **Queries** ([`Broker::image`], [`Broker::offsets`], [`Broker::end_offset_for_epoch`],
 //! [`Broker::high_watermarks`]) read without changing anything.
 //!
@@ -39,6 +43,7 @@
 mod batch;
 mod broker;
 mod controller;
+mod coordinator;
 mod fetcher;
 mod image;
 mod io;
@@ -55,6 +60,7 @@ mod types;
 pub use batch::{Batch, BatchInfo};
 pub use broker::Broker;
 pub use controller::{Controller, ControllerConfig, ControllerEvent, ControllerInput, ControllerOutput};
+pub use coordinator::{Caller, GroupAnswer, GroupAsk, GroupRequest, InternalTopic};
 pub use image::{BrokerImage, ClusterImage, MetadataSnapshot, NO_LEADER, PartitionImage, TopicImage};
 pub use io::{
     BrokerConfig, BrokerEvent, FetchPartition, FetchRequest, FetchResult, FetchedData, FetchedPartition,

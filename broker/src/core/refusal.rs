@@ -23,6 +23,12 @@ pub enum Refusal {
     /// `MESSAGE_TOO_LARGE`
     #[error("batch is larger than `max.message.bytes`")]
     MessageTooLarge = 10,
+    /// `COORDINATOR_LOAD_IN_PROGRESS`
+    #[error("the coordinator is reading its log")]
+    CoordinatorLoadInProgress = 14,
+    /// `NOT_COORDINATOR`
+    #[error("this broker is not the coordinator")]
+    NotCoordinator = 16,
     /// `NOT_ENOUGH_REPLICAS`: nothing was written.
     #[error("fewer in-sync replicas than `min.insync.replicas`")]
     NotEnoughReplicas = 19,

@@ -245,6 +245,24 @@ impl Replica {
         Ok(Produced { base: info.base_offset, required: (acks == -1).then(|| info.end_offset()) })
     }
 
+    /// Appends a batch of the leader's own, as with acks=all, and returns the offset after it: once the high
+    /// watermark is there it is committed. Planted flaws count what clients produce, not this.
+    pub(super) fn append_own(&mut self, batch: &Batch, out: &mut Vec<Output>) -> Result<i64, Refusal> {
+        let Role::Leader(leader) = &self.role else { return Err(Refusal::NotLeaderOrFollower) };
+        if (leader.isr.len() as u64) < self.min_isr {
+            return Err(Refusal::NotEnoughReplicas);
+        }
+        if u64::from(batch.info.size) > self.max_batch_bytes {
+            return Err(Refusal::MessageTooLarge);
+        }
+        let mut batch = batch.clone();
+        batch.info.base_offset = self.log.end();
+        batch.info.leader_epoch = self.leader_epoch;
+        let end = batch.info.end_offset();
+        self.append(batch, out);
+        Ok(end)
+    }
+
     fn append(&mut self, batch: Batch, out: &mut Vec<Output>) {
         let Batch { info, bytes } = batch;
         self.log.append(info);

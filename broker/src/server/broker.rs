@@ -37,6 +37,7 @@ pub(super) async fn serve(
         incarnation: clock::fresh_id(spec.node_id, 0),
         host: advertised.ip().to_string(),
         port: advertised.port(),
+        wall_offset_ms: clock::wall_offset_ms(),
         settings: settings.clone(),
         flaw,
     };

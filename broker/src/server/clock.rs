@@ -16,6 +16,14 @@ pub(super) fn millis() -> u64 {
     nanos() / 1_000_000
 }
 
+/// What the time of day is ahead of [`millis`], in milliseconds. For stamps that people and tools read, taken
+/// once, so that it never jumps while the node runs.
+pub(super) fn wall_offset_ms() -> i64 {
+    let time = clock_gettime(ClockId::CLOCK_REALTIME).expect("the clock exists");
+    let wall_ms = time.tv_sec() * 1_000 + time.tv_nsec() / 1_000_000;
+    wall_ms - i64::try_from(millis()).unwrap_or(i64::MAX)
+}
+
 /// An id that no other process of this host makes, and this one not twice if `count` differs: the moment, the
 /// process, the node, and the count.
 pub(super) fn fresh_id(node: i32, count: u16) -> Uuid {

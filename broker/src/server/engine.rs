@@ -2,7 +2,7 @@
 //! returns logs are written, answers are on their way and messages queued.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,8 +17,8 @@ use super::report::Reporter;
 use super::storage::{LogSettings, Logs, StorageError};
 use crate::core::settings::Settings;
 use crate::core::{
-    AdminAnswer, AdminOp, Broker, BrokerEvent, ClusterImage, FetchRequest, FetchResult, Input, Output,
-    PartitionKey, ProduceResult, Refusal, RequestId, ToController, TopicImage,
+    AdminAnswer, AdminOp, Broker, BrokerEvent, ClusterImage, FetchRequest, FetchResult, GroupAnswer,
+    GroupRequest, Input, Output, PartitionKey, ProduceResult, Refusal, RequestId, ToController, TopicImage,
 };
 
 /// The answer to a fetch, with the bytes of each partition.
@@ -64,6 +64,9 @@ pub(super) struct Engine {
     last_request: u64,
     produces: HashMap<RequestId, oneshot::Sender<Vec<ProduceResult>>>,
     fetches: HashMap<RequestId, oneshot::Sender<Fetched>>,
+    groups: HashMap<RequestId, oneshot::Sender<GroupAnswer>>,
+    /// What the core has asked to be read, for the steps after this one.
+    reads: VecDeque<Input>,
     uplink: Option<mpsc::UnboundedSender<ToController>>,
     last_admin: u64,
     admin: HashMap<u64, oneshot::Sender<Result<AdminAnswer, Refusal>>>,
@@ -88,6 +91,8 @@ impl Host {
             last_request: 0,
             produces: HashMap::new(),
             fetches: HashMap::new(),
+            groups: HashMap::new(),
+            reads: VecDeque::new(),
             uplink: None,
             last_admin: 0,
             admin: HashMap::new(),
@@ -189,6 +194,21 @@ impl Host {
         Waiting { host: Rc::clone(self), id, receiver }
     }
 
+    /// Asks the coordinator of a group, if it is here; `None` if the broker ends.
+    pub(super) fn ask_group(
+        self: &Rc<Self>,
+        request: GroupRequest,
+    ) -> impl Future<Output = Option<GroupAnswer>> + use<> {
+        let (sender, receiver) = oneshot::channel();
+        let id = self.with(|engine| {
+            let id = engine.next_request();
+            engine.groups.insert(id, sender);
+            id
+        });
+        self.step(Input::Group { id, request });
+        async move { receiver.await.ok() }
+    }
+
     /// Asks the controller.
     pub(super) async fn administer(&self, op: AdminOp) -> Result<AdminAnswer, Unanswered> {
         let receiver = self.with(|engine| {
@@ -264,7 +284,12 @@ impl Engine {
         let now_ms = clock::millis();
         let mut out = std::mem::take(&mut self.out);
         self.core.step(now_ms, input, &mut out);
-        let outcome = out.drain(..).try_for_each(|output| self.execute(output, now_ms, host));
+        let mut outcome = out.drain(..).try_for_each(|output| self.execute(output, now_ms, host));
+        // What a new coordinator reads comes before anything else can happen.
+        while let (Ok(()), Some(read)) = (&outcome, self.reads.pop_front()) {
+            self.core.step(now_ms, read, &mut out);
+            outcome = out.drain(..).try_for_each(|output| self.execute(output, now_ms, host));
+        }
         self.out = out;
         outcome?;
         self.configure(&host.settings);
@@ -300,6 +325,15 @@ impl Engine {
                     answer.push((result, bytes));
                 }
                 let _ = sender.send(answer);
+            }
+            Output::ReadLog { key, leader_epoch, from, to } => {
+                let bytes = self.logs.read(key, from, to)?;
+                self.reads.push_back(Input::LogRead { key, leader_epoch, to, bytes });
+            }
+            Output::GroupReply { id, answer } => {
+                if let Some(sender) = self.groups.remove(&id) {
+                    let _ = sender.send(answer);
+                }
             }
             Output::SendFetch { to, correlation, request } => {
                 self.orders.push((to, Order { correlation, request }));

@@ -114,6 +114,9 @@ impl Broker {
             }
         }
         self.fetchers.follow(follows);
+        self.coordinate(now_ms, out, |coordinators, host, out| {
+            coordinators.groups.follow_leadership(host, out);
+        });
     }
 
     pub(super) fn hear_isr(

@@ -66,6 +66,7 @@ pub static SETTINGS: &[Setting] = &[
         Kind::Int(1),
         "longest session a member may ask for",
     ),
+    at_broker("group.max.size", "2147483647", Kind::Int(1), "most members of a classic group"),
     at_broker("group.min.session.timeout.ms", "6000", Kind::Int(1), "shortest session a member may ask for"),
     only(
         at_both("log.cleanup.policy", "cleanup.policy", "delete", Kind::Word, "what becomes of old records"),
@@ -122,6 +123,38 @@ pub static SETTINGS: &[Setting] = &[
         "with fewer in-sync replicas acks=all is refused",
     ),
     at_broker("num.partitions", "1", Kind::Int(1), "partitions of a topic created without saying how many"),
+    at_broker(
+        "offset.metadata.max.bytes",
+        "4096",
+        Kind::Int(0),
+        "longest note a client may add to an offset",
+    ),
+    at_broker(
+        "offsets.commit.timeout.ms",
+        "5000",
+        Kind::Int(1),
+        "longest wait for an offset commit to be replicated",
+    ),
+    at_broker(
+        "offsets.retention.check.interval.ms",
+        "600000",
+        Kind::Long(1),
+        "how often offsets that may go are looked for",
+    ),
+    at_broker("offsets.retention.minutes", "10080", Kind::Int(1), "how long offsets nobody uses are kept"),
+    at_broker("offsets.topic.num.partitions", "50", Kind::Int(1), "partitions of `__consumer_offsets`"),
+    at_broker(
+        "offsets.topic.replication.factor",
+        "3",
+        Kind::Int(1),
+        "replicas of `__consumer_offsets`, as far as there are brokers",
+    ),
+    at_broker(
+        "offsets.topic.segment.bytes",
+        "104857600",
+        Kind::Int(1),
+        "size of a segment file of `__consumer_offsets`",
+    ),
     at_broker("replica.fetch.backoff.ms", "1000", Kind::Int(0), "wait after a failed fetch from a leader"),
     at_broker("replica.fetch.max.bytes", "1048576", Kind::Int(0), "most bytes of a partition in a fetch"),
     at_broker(
@@ -159,6 +192,30 @@ pub static SETTINGS: &[Setting] = &[
         "30000",
         Kind::Int(1),
         "longest wait for a leader's answer to a replica's fetch",
+    ),
+    at_broker(
+        "transaction.state.log.min.isr",
+        "2",
+        Kind::Int(1),
+        "`min.insync.replicas` of `__transaction_state`, as far as there are replicas",
+    ),
+    at_broker(
+        "transaction.state.log.num.partitions",
+        "50",
+        Kind::Int(1),
+        "partitions of `__transaction_state`",
+    ),
+    at_broker(
+        "transaction.state.log.replication.factor",
+        "3",
+        Kind::Int(1),
+        "replicas of `__transaction_state`, as far as there are brokers",
+    ),
+    at_broker(
+        "transaction.state.log.segment.bytes",
+        "104857600",
+        Kind::Int(1),
+        "size of a segment file of `__transaction_state`",
     ),
     at_both(
         "unclean.leader.election.enable",

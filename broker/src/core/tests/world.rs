@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
+use wire::batch::{Header, PATCHED, patched_prefix};
 
 use super::super::*;
 use crate::core::io::FetchedData;
@@ -63,6 +64,9 @@ pub(super) struct World {
     pub(super) replies: BTreeMap<RequestId, Result<i64, Refusal>>,
     /// What consumers were answered: an error, the high watermark, records.
     pub(super) fetched: BTreeMap<RequestId, (Option<Refusal>, i64, Records)>,
+    /// What group coordinators answered.
+    pub(super) answers: BTreeMap<RequestId, GroupAnswer>,
+    reads: VecDeque<(i32, Input)>,
     numbers: u64,
     settings: BTreeMap<String, String>,
     flaw: Option<Flaw>,
@@ -86,6 +90,10 @@ pub(super) fn batch(value: &str, records: i32, producer: Option<(i64, i16, i32)>
 }
 
 fn parse(bytes: &Bytes) -> BatchInfo {
+    // What coordinators write are real batches; those begin with an offset, which is 0 before it is patched.
+    if let Some(header) = Header::parse(bytes).ok().filter(|_| bytes[0] == 0) {
+        return BatchInfo::from(&header);
+    }
     let text = std::str::from_utf8(bytes).expect("text");
     let mut fields = text.split('|').map(|field| field.parse::<i64>().unwrap_or(0));
     let mut next = || fields.next().expect("a field");
@@ -132,6 +140,8 @@ impl World {
             outstanding: BTreeSet::new(),
             replies: BTreeMap::new(),
             fetched: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            reads: VecDeque::new(),
             numbers: 0,
             settings,
             flaw,
@@ -180,6 +190,7 @@ impl World {
             incarnation: Uuid(incarnation),
             host: "127.0.0.1".to_owned(),
             port: 9000 + id as u16,
+            wall_offset_ms: 1_700_000_000_000,
             settings,
             flaw: self.flaw,
         };
@@ -405,6 +416,9 @@ impl World {
         let node = self.nodes.get_mut(&id).expect("a node");
         node.core.as_mut().expect("it is up").step(now, input, &mut out);
         out.into_iter().for_each(|output| self.execute(id, output));
+        if let Some((id, read)) = self.reads.pop_front() {
+            self.step(id, read);
+        }
     }
 
     fn execute(&mut self, id: i32, output: Output) {
@@ -434,6 +448,23 @@ impl World {
                 self.replies.insert(id, partitions[0].result);
             }
             Output::FetchReply { id: request, partitions } => self.answer_fetch(id, request, &partitions),
+            Output::ReadLog { key, leader_epoch, from, to } => {
+                let disk = &self.nodes[&id].disk[&key];
+                let inside = disk.iter().filter(|batch| (from..to).contains(&batch.info.base_offset));
+                // As it lies on disk: with its offset.
+                let bytes: Vec<u8> = inside
+                    .flat_map(|batch| {
+                        let Batch { info, bytes } = batch;
+                        let prefix = patched_prefix(bytes, info.base_offset, info.leader_epoch);
+                        prefix.into_iter().chain(bytes[PATCHED..].iter().copied())
+                    })
+                    .collect();
+                let read = Input::LogRead { key, leader_epoch, to, bytes: bytes.into() };
+                self.reads.push_back((id, read));
+            }
+            Output::GroupReply { id: request, answer } => {
+                self.answers.entry(request).or_insert(answer);
+            }
             Output::SendFetch { to, correlation, request } => {
                 self.outstanding.insert((id, to, correlation));
                 let number = self.number();

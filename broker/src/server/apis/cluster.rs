@@ -14,7 +14,7 @@ use kafka_protocol::messages::{
 use tokio::time::{Instant, sleep};
 
 use super::{text, topics};
-use crate::core::{BrokerImage, ClusterImage, NO_LEADER, PartitionImage, TopicImage, Uuid};
+use crate::core::{BrokerImage, ClusterImage, InternalTopic, NO_LEADER, PartitionImage, TopicImage, Uuid};
 use crate::server::engine::Host;
 
 /// How long an answer waits for a topic that it has just had created.
@@ -101,6 +101,7 @@ fn known(image: &ClusterImage, name: &str, topic: &TopicImage) -> MetadataRespon
     MetadataResponseTopic::default()
         .with_name(Some(TopicName(text(name))))
         .with_topic_id(uuid::Uuid::from_bytes(topic.id.0))
+        .with_is_internal(InternalTopic::named(name).is_some())
         .with_partitions(partitions.collect())
 }
 

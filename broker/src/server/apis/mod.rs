@@ -2,6 +2,7 @@
 
 mod cluster;
 mod configs;
+mod coordinator;
 mod fetch;
 mod offsets;
 mod produce;
@@ -36,6 +37,7 @@ pub(super) fn handle(host: &Rc<Host>, head: Head) -> Result<Answer, Closed> {
         ApiKey::Metadata => later(host, head, cluster::metadata),
         ApiKey::CreateTopics => later(host, head, topics::create),
         ApiKey::DeleteTopics => later(host, head, topics::delete),
+        ApiKey::FindCoordinator => later(host, head, coordinator::find),
         ApiKey::InitProducerId => later(host, head, producer_id::init),
         key => Err(Closed::Frame(FrameError::Unserved { key: key as i16, version: head.version })),
     }

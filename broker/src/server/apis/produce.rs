@@ -13,7 +13,7 @@ use wire::batch::{BatchError, Header};
 use wire::frame::Head;
 
 use super::named;
-use crate::core::{Batch, ProducePartition, ProduceResult};
+use crate::core::{Batch, InternalTopic, ProducePartition, ProduceResult};
 use crate::server::connection::{Answer, Closed};
 use crate::server::engine::Host;
 use crate::server::storage;
@@ -30,11 +30,16 @@ pub(super) fn handle(host: &Rc<Host>, head: Head) -> Result<Answer, Closed> {
     let mut seen = HashSet::new();
     // An error code, or the place in what is handed to the core.
     let mut topics = Vec::with_capacity(request.topic_data.len());
+    // Apache Kafka, `AdminUtils.ADMIN_CLIENT_ID`: the one name that may write to internal topics.
+    let administers = head.client == "__admin_client";
     for topic in request.topic_data {
         let mut slots = Vec::with_capacity(topic.partition_data.len());
         for data in topic.partition_data {
             let slot = match named(&image, &topic.name, data.index) {
                 None => Err(ResponseError::UnknownTopicOrPartition),
+                Some(_) if !administers && InternalTopic::named(&topic.name).is_some() => {
+                    Err(ResponseError::InvalidTopicException)
+                }
                 Some(key) if !seen.insert(key) => Err(ResponseError::InvalidRequest),
                 Some(key) => validate(data.records).map(|batch| {
                     accepted.push(ProducePartition { key, batch });

@@ -14,7 +14,7 @@ use kafka_protocol::messages::{
 
 use super::{configs, text};
 use crate::core::settings;
-use crate::core::{AdminAnswer, AdminOp, NewTopic, Uuid};
+use crate::core::{AdminAnswer, AdminOp, InternalTopic, NewTopic, Uuid};
 use crate::server::clock;
 use crate::server::engine::{Host, Unanswered};
 
@@ -78,6 +78,20 @@ pub(super) async fn create_default(host: &Rc<Host>, name: &TopicName) -> Result<
     let topic =
         CreatableTopic::default().with_name(name.clone()).with_num_partitions(-1).with_replication_factor(-1);
     host.administer(AdminOp::CreateTopic(resolve(host, &topic, BTreeMap::new(), false))).await
+}
+
+/// Creates an internal topic, as the settings design it.
+pub(super) async fn create_internal(
+    host: &Rc<Host>,
+    topic: InternalTopic,
+) -> Result<AdminAnswer, Unanswered> {
+    let (partitions, factor, configs) = topic.design(&host.settings, &host.image());
+    let name = TopicName(text(topic.name()));
+    let topic = CreatableTopic::default()
+        .with_name(name)
+        .with_num_partitions(partitions)
+        .with_replication_factor(factor);
+    host.administer(AdminOp::CreateTopic(resolve(host, &topic, configs, false))).await
 }
 
 async fn create_one(host: &Rc<Host>, topic: &CreatableTopic, validate_only: bool) -> Result<NewTopic, Fault> {

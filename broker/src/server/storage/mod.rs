@@ -215,17 +215,7 @@ impl Logs {
 
 /// What the core wants to know of a batch.
 pub(crate) fn info(header: &wire::batch::Header) -> BatchInfo {
-    BatchInfo {
-        base_offset: header.base_offset,
-        last_offset_delta: header.last_offset_delta,
-        leader_epoch: header.leader_epoch,
-        producer_id: header.producer_id,
-        producer_epoch: header.producer_epoch,
-        base_sequence: header.base_sequence,
-        control: header.is_control(),
-        transactional: header.is_transactional(),
-        size: u32::try_from(header.size).unwrap_or(u32::MAX),
-    }
+    header.into()
 }
 
 /// A batch with its header, as the core takes it.
