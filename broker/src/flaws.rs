@@ -10,6 +10,12 @@ pub(crate) mod reorder;
 pub enum Flaw {
     /// See [`FLAWS`].
     AckBeforeAppend,
+    /// Acknowledges every 7th offset commit without writing it, like a coordinator that answers before its
+    /// write. Not in [`FLAWS`] before a workload commits offsets and reads them back.
+    CommitAcknowledgedAndForgotten,
+    /// Gives the second member of a classic group the first one's share as well: two owners of a partition in one
+    /// generation. Not in [`FLAWS`] before a workload looks at who owns what.
+    TwoOwners,
     /// See [`FLAWS`].
     LoseOnTruncation,
     /// See [`FLAWS`].
@@ -99,8 +105,9 @@ impl Flaw {
         let every = match self {
             Self::AckBeforeAppend => 97,
             Self::DuplicateOnRetry => 101,
+            Self::CommitAcknowledgedAndForgotten => 7,
             Self::ReorderInBatch => 53,
-            Self::LoseOnTruncation | Self::ServeBeyondHighWatermark => return false,
+            Self::LoseOnTruncation | Self::ServeBeyondHighWatermark | Self::TwoOwners => return false,
         };
         count.is_multiple_of(every)
     }

@@ -101,13 +101,23 @@ pub static APIS: &[Api] = &[
     Api { key: ApiKey::Fetch, min: 4, max: 16, flexible: 12, request: &FETCH },
     Api { key: ApiKey::ListOffsets, min: 1, max: 8, flexible: 6, request: &LIST_OFFSETS },
     Api { key: ApiKey::Metadata, min: 0, max: 13, flexible: 9, request: &METADATA },
+    Api { key: ApiKey::OffsetCommit, min: 2, max: 9, flexible: 8, request: &OFFSET_COMMIT },
+    Api { key: ApiKey::OffsetFetch, min: 1, max: 9, flexible: 6, request: &OFFSET_FETCH },
     Api { key: ApiKey::FindCoordinator, min: 0, max: 5, flexible: 3, request: &FIND_COORDINATOR },
+    Api { key: ApiKey::JoinGroup, min: 0, max: 9, flexible: 6, request: &JOIN_GROUP },
+    Api { key: ApiKey::Heartbeat, min: 0, max: 4, flexible: 4, request: &HEARTBEAT },
+    Api { key: ApiKey::LeaveGroup, min: 0, max: 5, flexible: 4, request: &LEAVE_GROUP },
+    Api { key: ApiKey::SyncGroup, min: 0, max: 5, flexible: 4, request: &SYNC_GROUP },
+    Api { key: ApiKey::DescribeGroups, min: 0, max: 6, flexible: 5, request: &DESCRIBE_GROUPS },
+    Api { key: ApiKey::ListGroups, min: 0, max: 5, flexible: 3, request: &LIST_GROUPS },
     Api { key: ApiKey::ApiVersions, min: 0, max: 4, flexible: 3, request: &API_VERSIONS },
     Api { key: ApiKey::CreateTopics, min: 2, max: 7, flexible: 5, request: &CREATE_TOPICS },
     Api { key: ApiKey::DeleteTopics, min: 1, max: 6, flexible: 4, request: &DELETE_TOPICS },
     Api { key: ApiKey::InitProducerId, min: 0, max: 4, flexible: 2, request: &INIT_PRODUCER_ID },
     Api { key: ApiKey::OffsetForLeaderEpoch, min: 2, max: 4, flexible: 4, request: &OFFSET_FOR_LEADER_EPOCH },
     Api { key: ApiKey::DescribeConfigs, min: 1, max: 4, flexible: 4, request: &DESCRIBE_CONFIGS },
+    Api { key: ApiKey::DeleteGroups, min: 0, max: 2, flexible: 2, request: &DELETE_GROUPS },
+    Api { key: ApiKey::OffsetDelete, min: 0, max: 0, flexible: i16::MAX, request: &OFFSET_DELETE },
     Api { key: ApiKey::DescribeCluster, min: 0, max: 1, flexible: 0, request: &DESCRIBE_CLUSTER },
 ];
 
@@ -161,6 +171,74 @@ static METADATA: Shape = shape(&[
     since(4, BOOL),
     between(8, 10, BOOL),
     since(8, BOOL),
+]);
+
+static OFFSET_COMMIT: Shape = shape(&[
+    all(Kind::Text),
+    since(1, INT32),
+    since(1, Kind::Text),
+    since(7, Kind::Text),
+    between(2, 4, INT64),
+    all(Kind::Array(&shape(&[
+        until(9, Kind::Text),
+        since(10, UUID),
+        all(Kind::Array(&shape(&[all(INT32), all(INT64), since(6, INT32), all(Kind::Text)]))),
+    ]))),
+]);
+
+static OFFSET_FETCH: Shape = shape(&[
+    until(7, Kind::Text),
+    until(7, Kind::Array(&shape(&[all(Kind::Text), all(Kind::Numbers(4))]))),
+    since(
+        8,
+        Kind::Array(&shape(&[
+            all(Kind::Text),
+            since(9, Kind::Text),
+            since(9, INT32),
+            all(Kind::Array(&shape(&[until(9, Kind::Text), since(10, UUID), all(Kind::Numbers(4))]))),
+        ])),
+    ),
+    since(7, BOOL),
+]);
+
+static JOIN_GROUP: Shape = shape(&[
+    all(Kind::Text),
+    all(INT32),
+    since(1, INT32),
+    all(Kind::Text),
+    since(5, Kind::Text),
+    all(Kind::Text),
+    all(Kind::Array(&shape(&[all(Kind::Text), all(Kind::Blob)]))),
+    since(8, Kind::Text),
+]);
+
+static HEARTBEAT: Shape = shape(&[all(Kind::Text), all(INT32), all(Kind::Text), since(3, Kind::Text)]);
+
+static LEAVE_GROUP: Shape = shape(&[
+    all(Kind::Text),
+    until(2, Kind::Text),
+    since(3, Kind::Array(&shape(&[all(Kind::Text), all(Kind::Text), since(5, Kind::Text)]))),
+]);
+
+static SYNC_GROUP: Shape = shape(&[
+    all(Kind::Text),
+    all(INT32),
+    all(Kind::Text),
+    since(3, Kind::Text),
+    since(5, Kind::Text),
+    since(5, Kind::Text),
+    all(Kind::Array(&shape(&[all(Kind::Text), all(Kind::Blob)]))),
+]);
+
+static DESCRIBE_GROUPS: Shape = shape(&[all(Kind::Texts), since(3, BOOL)]);
+
+static LIST_GROUPS: Shape = shape(&[since(4, Kind::Texts), since(5, Kind::Texts)]);
+
+static DELETE_GROUPS: Shape = shape(&[all(Kind::Texts)]);
+
+static OFFSET_DELETE: Shape = shape(&[
+    all(Kind::Text),
+    all(Kind::Array(&shape(&[all(Kind::Text), all(Kind::Array(&shape(&[all(INT32)])))]))),
 ]);
 
 static FIND_COORDINATOR: Shape = shape(&[until(3, Kind::Text), since(1, INT8), since(4, Kind::Texts)]);

@@ -1,6 +1,8 @@
 //! The clock of a node: raw `CLOCK_MONOTONIC`, which every process of a host shares. No decision rests on
 //! the time of day.
 
+use std::cell::Cell;
+
 use nix::time::{ClockId, clock_gettime};
 
 use crate::core::Uuid;
@@ -33,4 +35,12 @@ pub(super) fn fresh_id(node: i32, count: u16) -> Uuid {
     id[12..14].copy_from_slice(&(node as u16).to_be_bytes());
     id[14..].copy_from_slice(&count.to_be_bytes());
     Uuid(id)
+}
+
+/// [`fresh_id`] with a count of its own.
+pub(super) fn next_id(node: i32) -> Uuid {
+    thread_local! {
+        static COUNT: Cell<u16> = const { Cell::new(0) };
+    }
+    fresh_id(node, COUNT.replace(COUNT.get().wrapping_add(1)))
 }

@@ -3,6 +3,7 @@
 //! answers behind it, as in Kafka.
 
 use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::rc::Rc;
 
@@ -43,12 +44,13 @@ pub(super) enum Closed {
 /// Starts the task of a connection.
 pub(super) fn serve(host: Rc<Host>, stream: TcpStream) {
     let _ = SockRef::from(&stream).set_tcp_nodelay(true);
+    let peer = stream.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
     let (reader, writer) = stream.into_split();
     tokio::task::spawn_local(async move {
         let (queue, answers) = mpsc::channel(AHEAD);
         // Whichever ends first takes the other, and with it every waiting fetch, along.
         let outcome = tokio::select! {
-            outcome = read(&host, reader, queue) => outcome,
+            outcome = read(&host, peer, reader, queue) => outcome,
             outcome = write(writer, answers) => outcome,
         };
         match outcome {
@@ -58,13 +60,18 @@ pub(super) fn serve(host: Rc<Host>, stream: TcpStream) {
     });
 }
 
-async fn read(host: &Rc<Host>, mut reader: OwnedReadHalf, queue: mpsc::Sender<Answer>) -> Result<(), Closed> {
+async fn read(
+    host: &Rc<Host>,
+    peer: IpAddr,
+    mut reader: OwnedReadHalf,
+    queue: mpsc::Sender<Answer>,
+) -> Result<(), Closed> {
     let mut buffer = BytesMut::new();
     loop {
         while let Some(request) = frame::split(&mut buffer, frame::MAX_REQUEST)? {
             // First room in the queue, then the step: answers come in the order of steps.
             let Ok(place) = queue.reserve().await else { return Ok(()) };
-            place.send(apis::handle(host, frame::head(request)?)?);
+            place.send(apis::handle(host, peer, frame::head(request)?)?);
         }
         buffer.reserve(READ);
         match reader.read_buf(&mut buffer).await {

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use kafka_protocol::messages::list_groups_response::ListedGroup;
+
 use super::super::coordinator::{Groups, Host, Shards};
 use super::super::image::ClusterImage;
 use super::super::io::Output;
@@ -50,6 +52,14 @@ impl Broker {
             replicas: &mut self.replicas,
             appended,
         }
+    }
+
+    /// The groups that this broker coordinates, and whether some of them are not known yet because their
+    /// coordinator is still reading its log.
+    #[must_use]
+    pub fn groups(&self) -> (Vec<ListedGroup>, bool) {
+        let (machines, loading) = self.coordinators.groups.loaded();
+        (machines.flat_map(Groups::list).collect(), loading)
     }
 
     /// Tells coordinators what has been committed, as long as that brings something new.

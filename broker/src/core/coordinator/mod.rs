@@ -16,4 +16,4 @@ pub(super) use entries::{Entry, Reader, Replayed, Writer};
 pub(super) use group::Groups;
 pub use group::{Caller, GroupAnswer, GroupAsk, GroupRequest};
 pub use internal::InternalTopic;
-pub(super) use shard::{Effects, Host, Machine, Scope, Shards};
+pub(super) use shard::{Effects, Host, Machine, Scope, Shards, Write};

@@ -4,17 +4,20 @@ mod cluster;
 mod configs;
 mod coordinator;
 mod fetch;
+mod group_offsets;
+mod groups;
 mod offsets;
 mod produce;
 mod producer_id;
 mod topics;
 
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::{ApiKey, ApiVersionsResponse, TopicName, api_versions_response::ApiVersion};
 use kafka_protocol::protocol::{Encodable, HeaderVersion, Request, StrBytes};
-use wire::frame::{FrameError, Head};
+use wire::frame::Head;
 use wire::schema;
 
 use super::connection::{Answer, Closed};
@@ -25,7 +28,7 @@ use crate::core::{ClusterImage, PartitionKey};
 ///
 /// # Errors
 /// If the connection must be closed.
-pub(super) fn handle(host: &Rc<Host>, head: Head) -> Result<Answer, Closed> {
+pub(super) fn handle(host: &Rc<Host>, peer: IpAddr, head: Head) -> Result<Answer, Closed> {
     match head.key {
         ApiKey::Produce => produce::handle(host, head),
         ApiKey::Fetch => fetch::handle(host, head),
@@ -39,7 +42,7 @@ pub(super) fn handle(host: &Rc<Host>, head: Head) -> Result<Answer, Closed> {
         ApiKey::DeleteTopics => later(host, head, topics::delete),
         ApiKey::FindCoordinator => later(host, head, coordinator::find),
         ApiKey::InitProducerId => later(host, head, producer_id::init),
-        key => Err(Closed::Frame(FrameError::Unserved { key: key as i16, version: head.version })),
+        _ => groups::handle(host, peer, head),
     }
 }
 
@@ -60,7 +63,7 @@ where
     Ok(Box::pin(async move { Ok(Some(head.answer(&work.await)?)) }))
 }
 
-/// Advertises what [`schema::APIS`] lists, and nothing else: no group, no transaction, no telemetry.
+/// Advertises what [`schema::APIS`] lists, and nothing else: no transaction, no telemetry.
 fn versions(head: &Head) -> ApiVersionsResponse {
     let error = if head.is_unknown_version() { ResponseError::UnsupportedVersion.code() } else { 0 };
     let keys = schema::APIS.iter().map(|api| {

@@ -1,23 +1,91 @@
 //! The group coordinator: the groups of one partition of `__consumer_offsets`, and their offsets.
+//!
+//! What is answered has been committed: offsets and assignments are written first and take effect when the
+//! high watermark has passed them.
 
+mod classic;
+mod commits;
+mod expiry;
 mod offsets;
 mod records;
 mod request;
+mod turn;
 
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::describe_groups_response::DescribedGroup;
+use kafka_protocol::messages::list_groups_response::ListedGroup;
+use kafka_protocol::messages::{GroupId, JoinGroupRequest};
 
 use super::super::io::Output;
 use super::super::refusal::Refusal;
 use super::super::types::RequestId;
 use super::{Effects, InternalTopic, Machine, Replayed, Scope};
+use classic::{Classic, Rejoined};
+use commits::Commit;
+use offsets::Offsets;
+use records::Stored;
+use request::text;
 pub use request::{Caller, GroupAnswer, GroupAsk, GroupRequest};
+use turn::{Turn, write_error};
+
+/// How often the time-outs of groups are looked at, ms.
+const SCAN_MS: u64 = 20;
 
 /// The groups of one partition.
 #[derive(Default)]
-pub(in crate::core) struct Groups {}
+pub(in crate::core) struct Groups {
+    groups: BTreeMap<String, Group>,
+    scan_at_ms: u64,
+    expiry_at_ms: Option<u64>,
+    /// Version of the metadata in which topics were last looked up.
+    image_version: u64,
+    /// Commits answered; a planted flaw counts by it.
+    commits: u64,
+}
+
+#[derive(Default)]
+struct Group {
+    classic: Classic,
+    offsets: Offsets,
+}
 
 /// A write of the group coordinator that is under way.
-pub(in crate::core) enum Token {}
+pub(in crate::core) enum Token {
+    /// Nobody waits for it.
+    Noted,
+    /// The shares of a classic group's members.
+    Synced {
+        group: String,
+        write: GroupWrite,
+    },
+    /// A static member under its new id.
+    Rejoined {
+        group: String,
+        rejoined: Rejoined,
+    },
+    Commit(Box<Commit>),
+    /// Offsets to be removed, perhaps with their group.
+    Removal(Box<Removal>),
+}
+
+/// Shares by member, and the generation they belong to.
+pub(in crate::core) struct GroupWrite {
+    generation: i32,
+    assignments: BTreeMap<String, Bytes>,
+}
+
+/// Tombstones under way, and who asked for them.
+pub(in crate::core) struct Removal {
+    group: String,
+    places: Vec<offsets::Place>,
+    /// The group goes too, if it is still empty then.
+    whole: bool,
+    /// The request, and what to answer.
+    answer: Option<(RequestId, GroupAsk, GroupAnswer)>,
+}
 
 impl Machine for Groups {
     type Request = GroupRequest;
@@ -30,29 +98,194 @@ impl Machine for Groups {
         out.push(Output::GroupReply { id, answer: request.ask.refused(&request.group, error) });
     }
 
-    fn replay(&mut self, _scope: Scope<'_>, _replayed: Replayed) {}
+    fn replay(&mut self, scope: Scope<'_>, replayed: Replayed) {
+        match replayed {
+            Replayed::Marker { producer_id, committed } => {
+                for group in self.groups.values_mut() {
+                    group.offsets.complete(producer_id, committed);
+                }
+            }
+            Replayed::Entry { entry, producer_id, end } => match records::read(entry) {
+                None => {}
+                Some(Stored::Offset { group, place, committed }) => {
+                    let offsets = &mut self.groups.entry(group).or_default().offsets;
+                    match (committed, producer_id) {
+                        (Some(committed), Some(producer)) => offsets.pend(producer, place, committed, end),
+                        (Some(committed), None) => offsets.commit(place, committed, end),
+                        (None, _) => offsets.remove(&place),
+                    }
+                }
+                Some(Stored::Group { group, stored }) => {
+                    let group = self.groups.entry(group).or_default();
+                    group.classic =
+                        stored.map(|stored| Classic::restored(stored, scope.now_ms)).unwrap_or_default();
+                }
+            },
+        }
+    }
 
-    fn loaded(&mut self, _scope: Scope<'_>, _effects: &mut Effects<'_, Token>) {}
+    fn loaded(&mut self, _: Scope<'_>, _: &mut Effects<'_, Token>) {
+        self.forget_vacant();
+    }
 
     fn handle(
         &mut self,
-        _: Scope<'_>,
+        scope: Scope<'_>,
         id: RequestId,
         request: GroupRequest,
         effects: &mut Effects<'_, Token>,
     ) {
-        Self::refuse(id, request, Refusal::NotCoordinator, effects.out);
+        self.take(&mut Turn { scope, effects }, id, request);
     }
 
-    fn tick(&mut self, _scope: Scope<'_>, _effects: &mut Effects<'_, Token>) {}
-
-    fn settled(&mut self, _: Scope<'_>, token: Token, _: Result<i64, Refusal>, _: &mut Effects<'_, Token>) {
-        match token {}
+    fn tick(&mut self, scope: Scope<'_>, effects: &mut Effects<'_, Token>) {
+        if scope.now_ms < self.scan_at_ms {
+            return;
+        }
+        self.scan_at_ms = scope.now_ms + SCAN_MS;
+        let mut turn = Turn { scope, effects };
+        for (name, group) in &mut self.groups {
+            group.classic.tick(&mut turn, name);
+        }
+        self.forget_deleted_topics(&mut turn);
+        self.expire(&mut turn);
+        self.forget_vacant();
     }
 
-    fn overdue(&mut self, token: &Token, _out: &mut Vec<Output>) {
-        match *token {}
+    fn settled(
+        &mut self,
+        scope: Scope<'_>,
+        token: Token,
+        result: Result<i64, Refusal>,
+        effects: &mut Effects<'_, Token>,
+    ) {
+        let mut turn = Turn { scope, effects };
+        let error = result.err().map(write_error);
+        match token {
+            Token::Noted => {}
+            Token::Synced { group, write } => {
+                if let Some(found) = self.groups.get_mut(&group) {
+                    found.classic.assignment_stored(&mut turn, &group, write, error);
+                }
+            }
+            Token::Rejoined { group, rejoined } => {
+                if let Some(found) = self.groups.get_mut(&group) {
+                    found.classic.rejoined(&mut turn, rejoined, error);
+                }
+            }
+            Token::Commit(commit) => self.committed(&mut turn, *commit, result),
+            Token::Removal(removal) => self.removed(&mut turn, *removal, error),
+        }
     }
 
-    fn unload(&mut self, _out: &mut Vec<Output>) {}
+    fn overdue(&mut self, token: &Token, out: &mut Vec<Output>) {
+        let error = write_error(Refusal::RequestTimedOut);
+        let late = match token {
+            Token::Noted | Token::Synced { .. } => None,
+            Token::Rejoined { rejoined, .. } => Some((rejoined.request(), classic::refused("", error))),
+            Token::Commit(commit) => commit.late(error),
+            Token::Removal(removal) => {
+                removal.answer.as_ref().map(|(id, ask, _)| (*id, ask.refused(&removal.group, error)))
+            }
+        };
+        out.extend(late.map(|(id, answer)| Output::GroupReply { id, answer }));
+    }
+
+    fn unload(&mut self, out: &mut Vec<Output>) {
+        for group in self.groups.values_mut() {
+            group.classic.unload(|id, answer| out.push(Output::GroupReply { id, answer }));
+        }
+    }
+}
+
+impl Groups {
+    fn take(&mut self, turn: &mut Turn<'_, '_, '_>, id: RequestId, request: GroupRequest) {
+        let GroupRequest { group: name, caller, ask } = request;
+        if name.is_empty() && !ask.allows_empty_group() {
+            turn.answer(id, ask.refused(&name, ResponseError::InvalidGroupId));
+            return;
+        }
+        let group = self.groups.get_mut(&name);
+        match (ask, group) {
+            (GroupAsk::Join(request), group) => {
+                if let Err(answer) = check_join(turn, &request, group.is_some()) {
+                    turn.answer(id, answer);
+                    return;
+                }
+                let group = self.groups.entry(name.clone()).or_default();
+                group.classic.join(turn, &name, id, &caller, &request);
+            }
+            (GroupAsk::Sync(request), Some(group)) => group.classic.sync(turn, &name, id, &request),
+            (GroupAsk::Heartbeat(request), Some(group)) => {
+                let code = group.classic.heartbeat(turn, &request).err().map_or(0, |error| error.code());
+                turn.answer(id, GroupAnswer::Heartbeat(code));
+            }
+            (GroupAsk::Leave(request), group) => {
+                // Nobody is a member of a group that is not there.
+                let mut none = Classic::default();
+                group.map_or(&mut none, |group| &mut group.classic).leave(turn, &name, id, &request);
+            }
+            (GroupAsk::Describe, Some(group)) => {
+                turn.answer(id, GroupAnswer::Describe(Box::new(group.classic.describe(&name))));
+            }
+            (GroupAsk::Describe, None) => {
+                turn.answer(id, GroupAnswer::Describe(Box::new(absent(&name, caller.version))));
+            }
+            (GroupAsk::Commit(request), _) => self.commit(turn, &name, id, &caller, request),
+            (GroupAsk::TxnCommit(request), _) => self.commit_in_transaction(turn, &name, id, request),
+            (GroupAsk::Fetch { wanted, require_stable }, group) => {
+                let answer = commits::fetch(group.as_deref(), &wanted, require_stable);
+                turn.answer(id, GroupAnswer::Fetch(answer));
+            }
+            (ask @ GroupAsk::Delete, Some(_)) => self.delete(turn, &name, id, ask),
+            (GroupAsk::DeleteOffsets(request), Some(_)) => self.delete_offsets(turn, &name, id, request),
+            (ask @ (GroupAsk::Sync(_) | GroupAsk::Heartbeat(_)), None) => {
+                turn.answer(id, ask.refused(&name, ResponseError::UnknownMemberId));
+            }
+            (ask, _) => turn.answer(id, ask.refused(&name, ResponseError::GroupIdNotFound)),
+        }
+    }
+
+    /// Every group, as ListGroups shows it.
+    pub(in crate::core) fn list(&self) -> impl Iterator<Item = ListedGroup> {
+        self.groups.iter().map(|(name, group)| {
+            ListedGroup::default()
+                .with_group_id(GroupId(text(name.as_str())))
+                .with_protocol_type(text(group.classic.protocol_type().unwrap_or_default()))
+                .with_group_state(text(group.classic.state().name()))
+                .with_group_type(text("classic"))
+        })
+    }
+
+    /// A group that never came to anything, and has no offsets, is no group.
+    fn forget_vacant(&mut self) {
+        self.groups.retain(|_, group| !group.classic.is_vacant() || !group.offsets.is_empty());
+    }
+}
+
+/// What can be said of a JoinGroup before its group is looked at.
+fn check_join(turn: &Turn<'_, '_, '_>, request: &JoinGroupRequest, there: bool) -> Result<(), GroupAnswer> {
+    let refuse = |error| Err(classic::refused(&request.member_id, error));
+    let session_ms = u64::try_from(request.session_timeout_ms).unwrap_or(0);
+    let (least, most) =
+        (turn.setting("group.min.session.timeout.ms"), turn.setting("group.max.session.timeout.ms"));
+    if !(least..=most).contains(&session_ms) {
+        return refuse(ResponseError::InvalidSessionTimeout);
+    }
+    if !there && !request.member_id.is_empty() {
+        return refuse(ResponseError::UnknownMemberId);
+    }
+    Ok(())
+}
+
+/// A group that is not there: dead, or since version 6 an error (KIP-1043).
+fn absent(name: &str, version: i16) -> DescribedGroup {
+    let described =
+        DescribedGroup::default().with_group_id(GroupId(text(name))).with_group_state(text("Dead"));
+    if version < 6 {
+        return described;
+    }
+    described
+        .with_error_code(ResponseError::GroupIdNotFound.code())
+        .with_error_message(Some(text(format!("Group {name} not found."))))
 }

@@ -115,6 +115,19 @@ pub(super) fn text(text: impl Into<String>) -> StrBytes {
 }
 
 impl GroupAsk {
+    /// Offsets may be kept under the empty name, as very old clients did; nothing else may.
+    pub(super) const fn allows_empty_group(&self) -> bool {
+        matches!(
+            self,
+            Self::Commit(_)
+                | Self::TxnCommit(_)
+                | Self::Fetch { .. }
+                | Self::Describe
+                | Self::Delete
+                | Self::DeleteOffsets(_)
+        )
+    }
+
     /// The answer that says nothing but this error.
     pub(super) fn refused(&self, group: &str, error: ResponseError) -> GroupAnswer {
         let code = error.code();
