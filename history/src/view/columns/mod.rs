@@ -1,8 +1,12 @@
 //! The columns under a session's rows.
 
+mod blocks;
 mod deliveries;
 mod operations;
+mod pack;
 mod sends;
+#[cfg(test)]
+mod tests;
 mod values;
 
 pub use deliveries::Deliveries;

@@ -1,19 +1,43 @@
 //! The column of sends.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
+use crate::ids::{Nanos, Offset, Partition, Tag};
+use crate::outcome::{ErrorCode, Outcome, Told};
 use crate::view::rows::Send;
 
-/// Sends, in order.
+use super::blocks::{Blocks, Codec, Rows};
+use super::pack;
+
+/// Partitions share this many predictions of the next offset.
+const SLOTS: usize = 16;
+
+const OUTCOMES: [Outcome; 4] = [Outcome::Ok, Outcome::Fail, Outcome::Unknown, Outcome::Unknown];
+const TOLDS: [Told; 4] = [Told::Acked, Told::Sent, Told::Failed, Told::Nothing];
+const TOLD_SHIFT: u8 = 2;
+const HAS_PARTITION: u8 = 1 << 4;
+const HAS_OFFSET: u8 = 1 << 5;
+const HAS_COMPLETED: u8 = 1 << 6;
+/// One more byte of flags follows, and what they name.
+const HAS_MORE: u8 = 1 << 7;
+const HAS_KEY: u8 = 1;
+const HAS_TAG: u8 = 2;
+const HAS_ERROR: u8 = 4;
+
+/// Sends, in order of invocation.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct SendColumn {
-    rows: Vec<Send>,
+    rows: Blocks<Packed>,
+    /// Sends that changed after they were packed: reports that came late.
+    late: BTreeMap<usize, Send>,
 }
 
-/// A stretch of sends, in order.
+/// Sends of a session, in order of invocation.
 #[derive(Debug, Clone)]
 pub struct Sends<'a> {
-    rows: std::slice::Iter<'a, Send>,
+    rows: Rows<'a, Packed>,
+    late: &'a BTreeMap<usize, Send>,
 }
 
 impl SendColumn {
@@ -22,27 +46,44 @@ impl SendColumn {
     }
 
     pub(crate) fn get(&self, index: usize) -> Send {
-        self.rows[index]
+        self.late.get(&index).copied().unwrap_or_else(|| self.rows.get(index))
     }
 
     pub(crate) fn range(&self, range: Range<usize>) -> Sends<'_> {
-        Sends { rows: self.rows[range].iter() }
+        Sends { rows: self.rows.range(range), late: &self.late }
     }
 
-    pub(crate) fn push(&mut self, row: &Send) {
-        self.rows.push(*row);
+    pub(crate) fn push(&mut self, send: &Send) {
+        self.rows.push(send);
+    }
+
+    /// Puts another send in the place of one that is packed already.
+    pub(crate) fn amend(&mut self, index: usize, send: Send) {
+        self.late.insert(index, send);
+    }
+
+    /// Bytes it takes.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.rows.bytes()
     }
 
     pub(crate) fn seal(&mut self) {
-        self.rows.shrink_to_fit();
+        self.rows.seal();
     }
 }
 
 impl Iterator for Sends<'_> {
     type Item = Send;
 
+    #[inline]
     fn next(&mut self) -> Option<Send> {
-        self.rows.next().copied()
+        let index = self.rows.index();
+        let row = self.rows.next()?;
+        if self.late.is_empty() {
+            return Some(row);
+        }
+        Some(self.late.get(&index).copied().unwrap_or(row))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -51,3 +92,126 @@ impl Iterator for Sends<'_> {
 }
 
 impl ExactSizeIterator for Sends<'_> {}
+
+/// How sends are packed: partition, offset, invocation, schedule and report, each against what came before,
+/// and the key; a tag only where it is not the next one of its session.
+#[derive(Debug, Clone, PartialEq)]
+enum Packed {}
+
+#[derive(Debug, Clone, PartialEq)]
+struct State {
+    tag: Tag,
+    partition: u32,
+    offsets: [u64; SLOTS],
+    invoked: u64,
+    /// Of a report behind its invocation.
+    took: u64,
+}
+
+impl State {
+    fn offset(&mut self, partition: Option<Partition>) -> &mut u64 {
+        &mut self.offsets[partition.map_or(0, |partition| partition.0 as usize) % SLOTS]
+    }
+
+    fn go_on(&mut self, send: &Send) {
+        self.tag = Tag { seq: send.tag.seq.wrapping_add(1), ..send.tag };
+        self.partition = send.partition.map_or(self.partition, |partition| partition.0);
+        if let Some(offset) = send.offset {
+            *self.offset(send.partition) = offset.0.cast_unsigned().wrapping_add(1);
+        }
+        if let Some(completed) = send.completed {
+            self.took = completed.0.wrapping_sub(send.invoked.0);
+        }
+        self.invoked = send.invoked.0;
+    }
+}
+
+impl Codec for Packed {
+    type Row = Send;
+    type State = State;
+
+    fn fresh(first: &Send, index: usize) -> State {
+        let tag = Tag { seq: first.tag.seq.wrapping_add(index as u64), ..first.tag };
+        let invoked = first.invoked.0;
+        State { tag, partition: 0, offsets: [0; SLOTS], invoked, took: 0 }
+    }
+
+    fn put(state: &mut State, send: &Send, out: &mut Vec<u8>) {
+        let mut flags = send.outcome as u8 | ((send.told as u8) << TOLD_SHIFT);
+        let mut fields = [0; pack::FIELDS];
+        if let Some(partition) = send.partition {
+            flags |= HAS_PARTITION;
+            fields[0] = pack::zigzag(state.partition.into(), partition.0.into());
+        }
+        if let Some(offset) = send.offset {
+            flags |= HAS_OFFSET;
+            fields[1] = pack::zigzag(*state.offset(send.partition), offset.0.cast_unsigned());
+        }
+        fields[2] = pack::zigzag(state.invoked, send.invoked.0);
+        fields[3] = pack::zigzag(send.invoked.0, send.intended.0);
+        if let Some(completed) = send.completed {
+            flags |= HAS_COMPLETED;
+            fields[4] = pack::zigzag(send.invoked.0.wrapping_add(state.took), completed.0);
+        }
+        fields[5] = send.key.unwrap_or(0);
+        let mut more = 0;
+        more |= if send.key.is_some() { HAS_KEY } else { 0 };
+        more |= if send.tag != state.tag { HAS_TAG } else { 0 };
+        more |= if send.error != ErrorCode::NONE { HAS_ERROR } else { 0 };
+        flags |= if more != 0 { HAS_MORE } else { 0 };
+        pack::put(out, flags, fields);
+        if more != 0 {
+            out.push(more);
+        }
+        if more & HAS_TAG != 0 {
+            out.extend_from_slice(&send.tag.producer.to_le_bytes());
+            out.extend_from_slice(&send.tag.session.to_le_bytes());
+            out.extend_from_slice(&send.tag.seq.to_le_bytes());
+        }
+        if more & HAS_ERROR != 0 {
+            out.extend_from_slice(&send.error.0.to_le_bytes());
+        }
+        state.go_on(send);
+    }
+
+    #[inline]
+    fn take(state: &mut State, bytes: &[u8], at: &mut usize) -> Send {
+        let (flags, fields) = pack::take(bytes, at);
+        let has = |flag: u8| flags & flag != 0;
+        let partition =
+            has(HAS_PARTITION).then(|| Partition(pack::unzigzag(state.partition.into(), fields[0]) as u32));
+        let offset = has(HAS_OFFSET)
+            .then(|| Offset(pack::unzigzag(*state.offset(partition), fields[1]).cast_signed()));
+        let invoked = pack::unzigzag(state.invoked, fields[2]);
+        let completed =
+            has(HAS_COMPLETED).then(|| Nanos(pack::unzigzag(invoked.wrapping_add(state.took), fields[4])));
+        let mut send = Send {
+            tag: state.tag,
+            key: None,
+            partition,
+            offset,
+            intended: Nanos(pack::unzigzag(invoked, fields[3])),
+            invoked: Nanos(invoked),
+            completed,
+            outcome: OUTCOMES[usize::from(flags & 3)],
+            told: TOLDS[usize::from((flags >> TOLD_SHIFT) & 3)],
+            error: ErrorCode::NONE,
+        };
+        if has(HAS_MORE) {
+            let [more] = pack::raw(bytes, at);
+            send.key = (more & HAS_KEY != 0).then_some(fields[5]);
+            if more & HAS_TAG != 0 {
+                send.tag = Tag {
+                    producer: u32::from_le_bytes(pack::raw(bytes, at)),
+                    session: u32::from_le_bytes(pack::raw(bytes, at)),
+                    seq: u64::from_le_bytes(pack::raw(bytes, at)),
+                };
+            }
+            if more & HAS_ERROR != 0 {
+                send.error = ErrorCode(i32::from_le_bytes(pack::raw(bytes, at)));
+            }
+        }
+        state.go_on(&send);
+        send
+    }
+}

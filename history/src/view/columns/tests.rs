@@ -1,0 +1,143 @@
+//! Any row put into a column comes back, in order and by its index.
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::{DeliveryColumn, SendColumn};
+use crate::event::Contents;
+use crate::ids::{Nanos, Offset, Partition, Tag};
+use crate::outcome::{ErrorCode, Outcome, Told};
+use crate::view::rows::{Delivery, Send};
+
+/// Small numbers and huge ones.
+fn number() -> impl Strategy<Value = u64> {
+    prop_oneof![0_u64..40, any::<u64>()]
+}
+
+fn tag() -> impl Strategy<Value = Tag> {
+    (number(), number(), number()).prop_map(|(producer, session, seq)| Tag {
+        producer: producer as u32,
+        session: session as u32,
+        seq,
+    })
+}
+
+fn partition() -> impl Strategy<Value = Partition> {
+    number().prop_map(|number| Partition(number as u32))
+}
+
+fn offset() -> impl Strategy<Value = Offset> {
+    number().prop_map(|number| Offset(number.cast_signed()))
+}
+
+fn send() -> impl Strategy<Value = Send> {
+    (
+        tag(),
+        (option::of(number()), option::of(partition()), option::of(offset())),
+        (number(), number(), option::of(number())),
+        select(vec![Outcome::Ok, Outcome::Fail, Outcome::Unknown]),
+        select(vec![Told::Acked, Told::Sent, Told::Failed, Told::Nothing]),
+        option::of(any::<i32>()),
+    )
+        .prop_map(
+            |(tag, (key, partition, offset), (intended, invoked, completed), outcome, told, error)| Send {
+                tag,
+                key,
+                partition,
+                offset,
+                intended: Nanos(intended),
+                invoked: Nanos(invoked),
+                completed: completed.map(Nanos),
+                outcome,
+                told,
+                error: ErrorCode(error.unwrap_or(0)),
+            },
+        )
+}
+
+fn delivery() -> impl Strategy<Value = Delivery> {
+    let contents = select(vec![Contents::Intact, Contents::Corrupt, Contents::Foreign]);
+    (partition(), offset(), option::of(tag()), contents, number(), number()).prop_map(
+        |(partition, offset, tag, contents, polled, returned)| Delivery {
+            partition,
+            offset,
+            tag,
+            contents,
+            polled: Nanos(polled),
+            returned: Nanos(returned),
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn every_send_comes_back(rows in vec(send(), 0..150), from in 0_usize..150) {
+        let mut column = SendColumn::default();
+        rows.iter().for_each(|row| column.push(row));
+        column.seal();
+        prop_assert_eq!(column.len(), rows.len());
+        prop_assert_eq!(column.range(0..rows.len()).collect::<Vec<_>>(), rows.clone());
+        let from = from.min(rows.len());
+        prop_assert_eq!(column.range(from..rows.len()).collect::<Vec<_>>(), rows[from..].to_vec());
+        prop_assert!((0..rows.len()).all(|index| column.get(index) == rows[index]));
+    }
+
+    #[test]
+    fn every_delivery_comes_back(rows in vec(delivery(), 0..150), from in 0_usize..150) {
+        let mut column = DeliveryColumn::default();
+        rows.iter().for_each(|row| column.push(row));
+        prop_assert_eq!(column.range(0..rows.len()).collect::<Vec<_>>(), rows.clone());
+        let from = from.min(rows.len());
+        prop_assert_eq!(column.range(from..rows.len()).collect::<Vec<_>>(), rows[from..].to_vec());
+        prop_assert!((0..rows.len()).all(|index| column.get(index) == rows[index]));
+    }
+
+    #[test]
+    fn a_send_that_changed_late_is_read_as_it_is_now(rows in vec(send(), 2..100), new in send(), at in 0_usize..100) {
+        let mut column = SendColumn::default();
+        rows.iter().for_each(|row| column.push(row));
+        let at = at % rows.len();
+        column.amend(at, new);
+        let mut expected = rows;
+        expected[at] = new;
+        prop_assert_eq!(column.range(0..expected.len()).collect::<Vec<_>>(), expected);
+        prop_assert_eq!(column.get(at), new);
+    }
+}
+
+/// A usual record takes a few bytes, sent or delivered: this is what the memory of a check rests on.
+#[test]
+fn usual_rows_are_small() {
+    let (mut sends, mut deliveries) = (SendColumn::default(), DeliveryColumn::default());
+    let mut taken = [0; 2];
+    for seq in 0..3200_u64 {
+        let at = 1_000_000_000 + seq * 20_000;
+        let tag = Tag { producer: 1, session: 0, seq };
+        let (partition, offset) = (Partition(seq as u32 % 4), Offset((seq / 4).cast_signed()));
+        sends.push(&Send {
+            tag,
+            key: None,
+            partition: Some(partition),
+            offset: Some(offset),
+            intended: Nanos(at - 700),
+            invoked: Nanos(at),
+            completed: Some(Nanos(at + 2_000_000 + seq * 7919 % 400_000)),
+            outcome: Outcome::Ok,
+            told: Told::Acked,
+            error: ErrorCode::NONE,
+        });
+        let (polled, returned) = (Nanos(at / 4_000_000), Nanos(at / 4_000_000 + 3_000_000));
+        deliveries.push(&Delivery {
+            partition,
+            offset,
+            tag: Some(tag),
+            contents: Contents::Intact,
+            polled,
+            returned,
+        });
+        taken = [sends.bytes(), deliveries.bytes()];
+    }
+    assert!(taken[0] <= 16 * 3200 && taken[1] <= 8 * 3200, "{taken:?} bytes for 3200 rows each");
+}
