@@ -9,6 +9,7 @@ use crate::clock::ClockIdentity;
 use crate::fault::FaultClass;
 use crate::ids::{Nanos, NodeId, Offset, Partition, Tag};
 use crate::outcome::{ErrorCode, Outcome, Told};
+use crate::view::{Ended, Imported, Run, Value};
 
 /// What a delivered payload turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,8 +68,22 @@ pub enum Event {
         /// Whether it is whole.
         contents: Contents,
     },
+    /// What the source called the value of the record in the row before this one (imports only).
+    SourceValue(Value),
+    /// An operation ended: the sends and deliveries recorded since the last one are its.
+    OperationEnded(Box<EndedOperation>),
     /// Anything rarer.
     Note(Note),
+}
+
+/// An operation, as it is put on record when it has ended. Its event's time is that of its completion, or of
+/// its invocation if it has none.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EndedOperation {
+    /// What is to be known of it.
+    pub ended: Ended,
+    /// Its micro-operations; empty if these are its sends and then, if there are any, one poll with its deliveries.
+    pub runs: Vec<Run>,
 }
 
 /// What a worker is for.
@@ -214,6 +229,11 @@ pub enum Note {
         node: NodeId,
         /// How it ended.
         status: String,
+    },
+    /// This history was imported; what its source calls things.
+    Imported {
+        /// The names.
+        imported: Imported,
     },
     /// Topic and broker settings as read back from the target (Kafka names).
     EffectiveTopic {

@@ -12,9 +12,10 @@ pub mod outcome;
 pub mod plan;
 pub mod record;
 pub mod segment;
+pub mod store;
 pub mod view;
 
-pub use event::{Contents, Event, Note};
+pub use event::{Contents, EndedOperation, Event, Note};
 pub use event::{Phase, Role};
 pub use fault::{FaultClass, FaultTarget, Manner, PlannedFault};
 pub use ids::{FENCE_PRODUCER, Nanos, NodeId, Offset, Partition, RunHash, Tag};
@@ -22,7 +23,8 @@ pub use load::{LoadError, load};
 pub use outcome::{ErrorCode, Outcome, Told};
 pub use plan::{Cell, Load, Plan, Profile, Scope, TargetKind};
 pub use segment::{RecordError, Recorder};
+pub use store::store;
 pub use view::{
-    Builder, Damage, Delivery, Detail, Ended, Function, History, ImportFormat, Imported, Operation, Send,
-    Session, SessionId, Step, Value,
+    Builder, Damage, Delivery, Detail, Ended, Function, History, ImportFormat, Imported, Operation, Run,
+    Send, Session, SessionId, Step, Value,
 };

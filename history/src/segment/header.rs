@@ -5,7 +5,7 @@ use crate::event::Role;
 /// Format version: readers take the same major version only, and any older minor one.
 pub(crate) const MAJOR: u16 = 1;
 /// Raised when something is added that an older reader reports as damage.
-const MINOR: u16 = 0;
+const MINOR: u16 = 1;
 /// Bytes of a header, and of a row, so that rows stay aligned to their commit word.
 pub(super) const HEADER_BYTES: usize = 64;
 const MAGIC: [u8; 8] = *b"hwsegmnt";

@@ -5,13 +5,15 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use crate::event::Event;
+use serde::de::DeserializeOwned;
+
+use crate::event::{EndedOperation, Event};
 use crate::ids::Nanos;
 use crate::load::LoadError;
-use crate::view::Damage;
+use crate::view::{Damage, Ended, Value};
 
 use super::header::{BadHeader, Extent, HEADER_BYTES, Header};
-use super::row::{self, BODY_BYTES, Body, Content, Place, ROW_BYTES};
+use super::row::{self, BODY_BYTES, Body, Content, Place, ROW_BYTES, WideOperation};
 use super::{WIDE, wide};
 
 /// Rows read at a time.
@@ -66,9 +68,9 @@ pub(crate) fn read(
             let Some(body) = rows.take(bytes, &mut reporter) else { continue };
             match row::decode(&body) {
                 Ok((time, Content::Event(event))) => each(reporter.damage, at, time, event),
-                Ok((time, Content::Note(place))) => {
-                    if let Some(note) = table.note(place, reporter.damage) {
-                        each(reporter.damage, at, time, Event::Note(note));
+                Ok((time, content)) => {
+                    if let Some(event) = table.event(content, reporter.damage) {
+                        each(reporter.damage, at, time, event);
                     }
                 }
                 Err(what) => reporter.report(at, format!("{what} (recorded by a newer highwater)")),
@@ -158,7 +160,21 @@ impl Table {
         Ok(Self { file: file_name(&path), bytes, missing_reported: false })
     }
 
-    fn note(&mut self, place: Place, damage: &mut Vec<Damage>) -> Option<crate::event::Note> {
+    /// The event of a row, with what the side table has of it.
+    fn event(&mut self, content: Content, damage: &mut Vec<Damage>) -> Option<Event> {
+        Some(match content {
+            Content::Event(event) => event,
+            Content::Note(place) => Event::Note(self.entry(place, damage)?),
+            Content::Text(place) => Event::SourceValue(Value::Text(self.entry(place, damage)?)),
+            Content::Wide(ended, place) => {
+                let WideOperation { detail, runs } = self.entry(place, damage)?;
+                let ended = Ended { detail, ..ended };
+                Event::OperationEnded(Box::new(EndedOperation { ended, runs }))
+            }
+        })
+    }
+
+    fn entry<T: DeserializeOwned>(&mut self, place: Place, damage: &mut Vec<Damage>) -> Option<T> {
         let mut reporter = Reporter { file: self.file.clone(), damage };
         let Some(bytes) = &self.bytes else {
             if !self.missing_reported {

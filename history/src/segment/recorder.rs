@@ -5,13 +5,13 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::event::{Event, Note, Role};
+use crate::event::{Event, Role};
 use crate::ids::Nanos;
 use crate::view::worker_name;
 
 use super::header::{EXTENT_AT, Extent, HEADER_BYTES, Header, MAX_ROWS};
 use super::mapping::Chunk;
-use super::row::{self, Body, Encoded, ROW_BYTES};
+use super::row::{self, Body, Encoded, ROW_BYTES, Referring, Wide};
 use super::wide;
 use super::{ROWS, WIDE};
 
@@ -207,12 +207,12 @@ impl Writer {
                 self.guard(ROW_BYTES as u64, limit)?;
                 self.commit(&body)
             }
-            Encoded::Note(note) => self.note(at, note, limit),
+            Encoded::Wide(wide, row) => self.wide(&wide, row, limit),
         }
     }
 
-    fn note(&mut self, at: Nanos, note: &Note, limit: u64) -> Result<(), RecordError> {
-        let (entry, place) = wide::encode(note, self.wide_bytes)
+    fn wide(&mut self, wide: &Wide<'_>, row: Referring, limit: u64) -> Result<(), RecordError> {
+        let (entry, place) = wide::encode(wide, self.wide_bytes)
             .map_err(|error| RecordError::Note { path: self.wide_path.clone(), reason: error.to_string() })?;
         self.guard((entry.len() + ROW_BYTES) as u64, limit)?;
         // At its offset, not appended: after a failed write the next note begins where this one should have.
@@ -222,7 +222,7 @@ impl Writer {
             source,
         })?;
         self.wide_bytes += entry.len() as u64;
-        self.commit(&row::encode_note(at, place))
+        self.commit(&row.to(place))
     }
 
     fn guard(&self, more: u64, limit: u64) -> Result<(), RecordError> {

@@ -2,22 +2,24 @@
 //!
 //! | bytes | field |
 //! |---|---|
-//! | 0 | kind: 1 send invoked, 2 send completed, 3 delivered, 4 note |
-//! | 1, 2 | outcome, told |
-//! | 3 | presence bits (1 partition, 2 offset or key, 4 tag), contents in bits 4 and 5 |
+//! | 0 | kind: 1 send invoked, 2 send completed, 3 delivered, 4 note, 5 operation, 6 source value |
+//! | 1, 2 | outcome; told, or the function of an operation |
+//! | 3 | presence bits (1 partition, 2 offset or key, 4 tag, 8 side table), contents in bits 4 and 5 |
 //! | 4..8 | partition |
 //! | 8..16 | time |
-//! | 16..24 | sequence number |
-//! | 24..32 | offset; of an invocation its key; of a note its place in the side table |
+//! | 16..24 | sequence number; of an operation its line at the source, from 1, or 0 |
+//! | 24..32 | offset; of an invocation its key; a value that is a number; the place in the side table |
 //! | 32..36, 36..40 | producer, session |
-//! | 40..48 | intended time of an invocation, poll time of a delivery |
+//! | 40..48 | intended time of an invocation, poll time of a delivery, invocation of an operation |
 //! | 48..52 | error |
-//! | 52..56 | payload bytes of an invocation, JSON bytes of a note |
+//! | 52..56 | payload bytes of an invocation, JSON bytes in the side table |
 //! | 56..64 | commit word: CRC32C of all before and of the row's number, then a constant |
 
-use crate::event::{Contents, Event, Note};
+use crate::event::{Contents, EndedOperation, Event, Note};
 use crate::ids::{Nanos, Offset, Partition, Tag};
 use crate::outcome::{ErrorCode, Outcome, Told};
+use crate::view::{Detail, Ended, Function, Run, Value};
+use serde::{Deserialize, Serialize};
 
 /// Bytes of a row.
 pub(super) const ROW_BYTES: usize = 64;
@@ -33,10 +35,15 @@ const SEND_INVOKED: u8 = 1;
 const SEND_COMPLETED: u8 = 2;
 const DELIVERED: u8 = 3;
 const NOTE: u8 = 4;
+const OPERATION: u8 = 5;
+const VALUE: u8 = 6;
 
 const HAS_PARTITION: u8 = 1;
 const HAS_OFFSET: u8 = 2;
 const HAS_TAG: u8 = 4;
+const HAS_WIDE: u8 = 8;
+/// Of an operation: it came back.
+const HAS_COMPLETED: u8 = 1;
 const CONTENTS_SHIFT: u8 = 4;
 
 /// What a row holds.
@@ -46,6 +53,30 @@ pub(super) enum Content {
     Event(Event),
     /// A note in the side table.
     Note(Place),
+    /// A value whose text is in the side table.
+    Text(Place),
+    /// An operation whose wide part is in the side table.
+    Wide(Ended, Place),
+}
+
+/// The wide part of an operation, as the side table holds it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct WideOperation {
+    pub(super) detail: Option<Detail>,
+    pub(super) runs: Vec<Run>,
+}
+
+/// What is to be written to the side table first.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub(super) enum Wide<'a> {
+    /// A note.
+    Note(&'a Note),
+    /// A source's value.
+    Text(&'a str),
+    /// The wide part of an operation.
+    Operation(WideOperation),
 }
 
 /// Where a note is in the side table.
@@ -66,12 +97,25 @@ pub(super) fn commit_word(body: &Body, number: u32) -> u64 {
 }
 
 /// How an event is recorded.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub(super) enum Encoded<'a> {
     /// As this row.
     Row(Body),
-    /// In the side table, and then as the row of [`encode_note`].
-    Note(&'a Note),
+    /// In the side table, and then as this row, which is told where.
+    Wide(Wide<'a>, Referring),
+}
+
+/// A row that lacks its place in the side table.
+#[derive(Debug)]
+pub(super) struct Referring(Fields);
+
+impl Referring {
+    /// The row.
+    pub(super) fn to(mut self, place: Place) -> Body {
+        self.0.length = place.length;
+        self.0.set_offset(Some(place.offset.cast_signed()));
+        self.0.pack()
+    }
 }
 
 /// Lays out an event.
@@ -105,16 +149,37 @@ pub(super) fn encode(at: Nanos, event: &Event) -> Encoded<'_> {
             row.flags |= contents_code(contents) << CONTENTS_SHIFT;
             row.aux = polled.0;
         }
-        Event::Note(note) => return Encoded::Note(note),
+        Event::SourceValue(value) => {
+            row.kind = VALUE;
+            match value {
+                Value::Number(number) => row.set_offset(Some(*number)),
+                Value::Text(text) => {
+                    row.flags |= HAS_WIDE;
+                    return Encoded::Wide(Wide::Text(text), Referring(row));
+                }
+            }
+        }
+        Event::OperationEnded(operation) => {
+            let EndedOperation { ended, runs } = operation.as_ref();
+            row.kind = OPERATION;
+            row.outcome = outcome_code(ended.outcome);
+            row.told = function_code(ended.function);
+            row.at = ended.completed.unwrap_or(ended.invoked).0;
+            row.flags |= if ended.completed.is_some() { HAS_COMPLETED } else { 0 };
+            row.aux = ended.invoked.0;
+            row.seq = ended.line.unwrap_or(0);
+            if ended.detail.is_some() || !runs.is_empty() {
+                row.flags |= HAS_WIDE;
+                let wide = WideOperation { detail: ended.detail.clone(), runs: runs.clone() };
+                return Encoded::Wide(Wide::Operation(wide), Referring(row));
+            }
+        }
+        Event::Note(note) => {
+            row.kind = NOTE;
+            return Encoded::Wide(Wide::Note(note), Referring(row));
+        }
     }
     Encoded::Row(row.pack())
-}
-
-/// The row that refers to a note.
-pub(super) fn encode_note(at: Nanos, place: Place) -> Body {
-    let mut row = Fields { kind: NOTE, at: at.0, length: place.length, ..Fields::default() };
-    row.set_offset(Some(place.offset.cast_signed()));
-    row.pack()
 }
 
 /// Reads a committed row back; `Err` says what this build does not know about it.
@@ -146,7 +211,24 @@ pub(super) fn decode(body: &Body) -> Result<(Nanos, Content), String> {
                 contents: contents_of(contents).ok_or_else(|| unknown("contents", contents))?,
             })
         }
-        NOTE => Content::Note(Place { offset: row.offset.cast_unsigned(), length: row.length }),
+        OPERATION => {
+            let ended = Ended {
+                function: function_of(row.told).ok_or_else(|| unknown("function", row.told))?,
+                invoked: Nanos(row.aux),
+                completed: (row.flags & HAS_COMPLETED != 0).then_some(Nanos(row.at)),
+                outcome: outcome_of(row.outcome).ok_or_else(|| unknown("outcome", row.outcome))?,
+                line: (row.seq > 0).then_some(row.seq),
+                detail: None,
+            };
+            if row.flags & HAS_WIDE != 0 {
+                Content::Wide(ended, row.place())
+            } else {
+                Content::Event(Event::OperationEnded(Box::new(EndedOperation { ended, runs: Vec::new() })))
+            }
+        }
+        VALUE if row.flags & HAS_WIDE != 0 => Content::Text(row.place()),
+        VALUE => Content::Event(Event::SourceValue(Value::Number(row.offset))),
+        NOTE => Content::Note(row.place()),
         kind => return Err(unknown("row kind", kind)),
     };
     Ok((Nanos(row.at), content))
@@ -157,7 +239,7 @@ fn unknown(what: &str, code: u8) -> String {
 }
 
 /// A row's fields, before they are laid out.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Fields {
     kind: u8,
     outcome: u8,
@@ -208,6 +290,10 @@ impl Fields {
         (self.flags & HAS_OFFSET != 0).then_some(self.offset)
     }
 
+    fn place(&self) -> Place {
+        Place { offset: self.offset.cast_unsigned(), length: self.length }
+    }
+
     fn pack(&self) -> Body {
         let mut body = [0; BODY_BYTES];
         body[..4].copy_from_slice(&[self.kind, self.outcome, self.told, self.flags]);
@@ -242,6 +328,35 @@ impl Fields {
             length: u32_at(52),
         }
     }
+}
+
+const FUNCTIONS: [Function; 8] = [
+    Function::Send,
+    Function::Poll,
+    Function::Txn,
+    Function::Assign,
+    Function::Subscribe,
+    Function::Commit,
+    Function::Crash,
+    Function::Other,
+];
+
+/// Its number in [`FUNCTIONS`], from 1.
+const fn function_code(function: Function) -> u8 {
+    match function {
+        Function::Send => 1,
+        Function::Poll => 2,
+        Function::Txn => 3,
+        Function::Assign => 4,
+        Function::Subscribe => 5,
+        Function::Commit => 6,
+        Function::Crash => 7,
+        Function::Other => 8,
+    }
+}
+
+fn function_of(code: u8) -> Option<Function> {
+    FUNCTIONS.get(usize::from(code).checked_sub(1)?).copied()
 }
 
 const fn outcome_code(outcome: Outcome) -> u8 {
@@ -360,7 +475,9 @@ mod tests {
         #[test]
         fn every_place_comes_back(at in any::<u64>(), offset in any::<u64>(), length in any::<u32>()) {
             let place = Place { offset, length };
-            prop_assert_eq!(decode(&encode_note(Nanos(at), place)), Ok((Nanos(at), Content::Note(place))));
+            let note = Event::Note(Note::SessionClosed);
+            let Encoded::Wide(_, row) = encode(Nanos(at), &note) else { panic!("a note is wide") };
+            prop_assert_eq!(decode(&row.to(place)), Ok((Nanos(at), Content::Note(place))));
         }
     }
 

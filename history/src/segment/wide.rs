@@ -1,13 +1,14 @@
 //! Entries of the side table: length `u32`, CRC32C `u32` of length, offset and JSON, then the JSON.
 
-use crate::event::Note;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::row::Place;
 
 /// Bytes before an entry's JSON.
 pub(super) const PREFIX_BYTES: usize = 8;
 
-/// A note that cannot be an entry.
+/// Something that cannot be an entry.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum EncodeError {
     #[error("the note is not JSON")]
@@ -16,10 +17,10 @@ pub(super) enum EncodeError {
     Large,
 }
 
-/// The entry of `note` at byte `offset` of the side table, and its place.
-pub(super) fn encode(note: &Note, offset: u64) -> Result<(Vec<u8>, Place), EncodeError> {
+/// The entry of `wide` at byte `offset` of the side table, and its place.
+pub(super) fn encode(wide: &impl Serialize, offset: u64) -> Result<(Vec<u8>, Place), EncodeError> {
     let mut entry = vec![0; PREFIX_BYTES];
-    serde_json::to_writer(&mut entry, note)?;
+    serde_json::to_writer(&mut entry, wide)?;
     let length = u32::try_from(entry.len() - PREFIX_BYTES).map_err(|_| EncodeError::Large)?;
     let place = Place { offset, length };
     let crc = checksum(place, &entry[PREFIX_BYTES..]);
@@ -28,8 +29,8 @@ pub(super) fn encode(note: &Note, offset: u64) -> Result<(Vec<u8>, Place), Encod
     Ok((entry, place))
 }
 
-/// Reads the note at `place` of a whole side table; `Err` says what is wrong there.
-pub(super) fn decode(table: &[u8], place: Place) -> Result<Note, String> {
+/// Reads what is at `place` of a whole side table; `Err` says what is wrong there.
+pub(super) fn decode<T: DeserializeOwned>(table: &[u8], place: Place) -> Result<T, String> {
     let start = usize::try_from(place.offset).unwrap_or(usize::MAX);
     let json = start.saturating_add(PREFIX_BYTES);
     let end = json.saturating_add(place.length as usize);

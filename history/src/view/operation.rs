@@ -74,7 +74,7 @@ pub struct Operation<'a> {
     /// The wide part.
     pub detail: Option<&'a Detail>,
     /// Its micro-operations as runs; empty stands for all sends, then one poll if there may be one.
-    pub(super) runs: &'a [Run],
+    pub(crate) runs: &'a [Run],
 }
 
 /// Several micro-operations of one sort: that many single sends, or one poll with that many deliveries.

@@ -34,7 +34,7 @@ pub struct Session {
     /// Everything rarer, in order, with its time.
     pub notes: Vec<(Nanos, Note)>,
     pub(crate) sends: SendColumn,
-    pub(crate) deliveries: DeliveryColumn,
+    deliveries: DeliveryColumn,
     operations: OperationColumn,
     /// Micro-operations since the last operation ended.
     open: Vec<Run>,
@@ -222,6 +222,21 @@ impl Session {
     pub fn push_operation(&mut self, ended: Ended) {
         let runs = std::mem::take(&mut self.open);
         self.operations.push(ended, self.sends.len(), self.deliveries.len(), runs);
+    }
+
+    /// Adds an operation whose rows were added before it.
+    pub(crate) fn push_recorded(&mut self, ended: Ended, sends_end: usize, runs: Vec<Run>) {
+        self.operations.push(ended, sends_end, self.deliveries.len(), runs);
+    }
+
+    /// Sets the source's value of a send that will be added, or has been.
+    pub(crate) fn set_value(&mut self, send: usize, value: &Value) {
+        self.values.set(send, value);
+    }
+
+    /// Sets the source's value of the last delivery.
+    pub(crate) fn set_foreign(&mut self, value: Value) {
+        self.foreign.insert(self.deliveries.len().saturating_sub(1), value);
     }
 
     /// Gives back what was set aside for more rows.

@@ -1,11 +1,11 @@
 //! A history built in memory reads back as it was put in: rows, operations, the source's own names.
 
 use history::{
-    Builder, Contents, Delivery, Detail, Ended, ErrorCode, Function, ImportFormat, Imported, Nanos, Offset,
-    Operation, Outcome, Partition, Role, Send, Step, Tag, Told, Value,
+    Builder, Contents, Delivery, Detail, Ended, ErrorCode, Function, History, ImportFormat, Imported, Nanos,
+    Offset, Operation, Outcome, Partition, Role, Send, Step, Tag, Told, Value,
 };
 
-use crate::sample::plan;
+use crate::sample::{UNGUARDED, load, plan};
 
 fn send(producer: u32, seq: u64, at: u64) -> Send {
     Send {
@@ -45,8 +45,8 @@ fn ended(function: Function, at: u64) -> Ended {
     }
 }
 
-#[test]
-fn operations_on_record_keep_their_micro_operations() {
+/// A client's session with every sort of operation, and what it should read back as.
+pub(crate) fn imported() -> (History, Detail) {
     let mut builder = Builder::new(plan());
     let client = builder.open(Role::Client, 0, 0);
     // A transaction: two sends, an empty poll, a poll of two, another send.
@@ -63,10 +63,33 @@ fn operations_on_record_keep_their_micro_operations() {
     builder.operation(client, ended(Function::Poll, 20));
     builder.send(client, &send(0, 3, 30));
     builder.operation(client, ended(Function::Send, 30));
-    builder.operation(client, ended(Function::Crash, 40));
+    builder.operation(client, Ended { completed: None, ..ended(Function::Crash, 40) });
     builder.imported(Imported { partitions: vec!["k".to_owned()], ..Imported::new(ImportFormat::Jepsen) });
-    let history = builder.finish();
+    (builder.finish(), detail)
+}
 
+#[test]
+fn what_was_imported_is_stored_and_read_back() {
+    let (history, _) = imported();
+    let dir = tempfile::tempdir().expect("a directory");
+    let bytes = history::store(&history, dir.path(), UNGUARDED).expect("stored");
+    let again = load(dir.path());
+    assert_eq!(again.damage, []);
+    assert_eq!((&again.imported, again.operation_count()), (&history.imported, 4));
+    let (one, other) = (&history.sessions[0], &again.sessions[0]);
+    assert_eq!(one.operations().collect::<Vec<_>>(), other.operations().collect::<Vec<_>>());
+    assert!(one.operations().zip(other.operations()).all(|(one, other)| one.steps().eq(other.steps())));
+    assert_eq!(one.sends().collect::<Vec<_>>(), other.sends().collect::<Vec<_>>());
+    assert_eq!(one.deliveries().collect::<Vec<_>>(), other.deliveries().collect::<Vec<_>>());
+    assert!((0..5).all(|index| one.value(index) == other.value(index)));
+    assert_eq!((other.foreign_value(1), other.closed), (Some(&Value::Number(99)), true));
+    let files = std::fs::read_dir(dir.path()).expect("a directory").flatten();
+    assert_eq!(bytes, files.map(|file| file.metadata().expect("a file").len()).sum::<u64>());
+}
+
+#[test]
+fn operations_on_record_keep_their_micro_operations() {
+    let (history, detail) = imported();
     let session = &history.sessions[0];
     let operations: Vec<Operation<'_>> = session.operations().collect();
     assert_eq!(operations.len(), 4);
