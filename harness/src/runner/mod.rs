@@ -8,7 +8,7 @@ mod faults;
 mod message;
 mod phases;
 mod progress;
-mod signals;
+pub(crate) mod signals;
 
 pub(crate) use self::signals::SignalWatch;
 

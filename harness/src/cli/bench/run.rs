@@ -1,16 +1,15 @@
 //! `highwater bench run`: what the harness costs, as ratios within one sitting: bare librdkafka loops, the
 //! harness without recording, and the harness as it runs, on the same kind of cluster with the same settings.
 
-use std::path::PathBuf;
-use std::process;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 
-use super::flags::{LoadArgs, NO_NEMESIS, PlanArgs, SettingsArgs};
-use super::output::{self, VerbosityArgs};
-use super::quantity::{self, Rate};
-use super::{Failure, Outcome};
+use super::super::flags::{LoadArgs, NO_NEMESIS, PlanArgs, SettingsArgs};
+use super::super::output::{self, VerbosityArgs};
+use super::super::quantity::{self, Rate};
+use super::super::{Failure, Outcome};
+use super::Scratch;
 use crate::exit::Exit;
 use crate::planning::{self, Drawn};
 use crate::runner::{self, Arm, RunOptions, Verbosity};
@@ -20,23 +19,10 @@ Examples:
   highwater bench run
   highwater bench run --duration 10s --rounds 5 --payload-bytes 100 --set acks=1";
 
-/// Measure what the harness costs
+/// The harness against bare librdkafka loops, recording on and off
 #[derive(Args, Debug)]
 #[command(before_help = EXAMPLES)]
-pub(super) struct BenchCommand {
-    #[command(subcommand)]
-    what: What,
-}
-
-#[derive(Subcommand, Debug)]
-enum What {
-    /// The harness against bare librdkafka loops, recording on and off
-    #[command(before_help = EXAMPLES)]
-    Run(RunBench),
-}
-
-#[derive(Args, Debug)]
-struct RunBench {
+pub(super) struct RunBench {
     /// How long each arm produces
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = quantity::duration)]
     duration: Duration,
@@ -69,27 +55,10 @@ const fn name(arm: Arm) -> &'static str {
     }
 }
 
-/// A directory for the runs of a benchmark, which nobody wants to keep.
-struct Scratch(PathBuf);
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-impl BenchCommand {
-    pub(super) fn execute(self) -> Outcome {
-        match self.what {
-            What::Run(bench) => bench.execute(),
-        }
-    }
-}
-
 impl RunBench {
-    fn execute(self) -> Outcome {
+    pub(super) fn execute(self) -> Outcome {
         let plan = self.plan()?;
-        let scratch = Scratch(std::env::temp_dir().join(format!("highwater-bench-{}", process::id())));
+        let scratch = Scratch::within(&std::env::temp_dir());
         let mut speeds = ARMS.map(|_| Vec::new());
         for round in 0..self.rounds as usize {
             // Each round begins with another arm, so that none is always first on a warm or a cold machine.

@@ -1,0 +1,190 @@
+//! `highwater bench check`: how fast and in how much memory a clean history is judged. The history is made
+//! here, and judged by a process of its own, so that only the judging counts.
+
+use std::cell::Cell;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::mpsc;
+
+use anyhow::{Context as _, anyhow, bail};
+use clap::{Args, ValueEnum};
+use history::Plan;
+use results::RunDir;
+use serde::Deserialize;
+use signal_hook::consts::SIGTERM;
+
+use super::super::flags::{LoadArgs, NO_NEMESIS, PlanArgs};
+use super::super::output::{self, VerbosityArgs};
+use super::super::quantity::Rate;
+use super::super::{Failure, Outcome};
+use super::{Scratch, clean};
+use crate::exit::Exit;
+use crate::planning;
+use crate::runner::Verbosity;
+use crate::runner::signals::SignalWatch;
+
+const EXAMPLES: &str = "\
+Examples:
+  highwater bench check
+  highwater bench check --records 100000,1000000,10000000
+  highwater bench check --records 100000000 --dir /mnt/scratch";
+
+/// How fast a clean history is judged, and in how much memory
+#[derive(Args, Debug)]
+#[command(before_help = EXAMPLES)]
+pub(super) struct CheckBench {
+    /// Records of each history
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "10000000", value_parser = clap::value_parser!(u64).range(100..=4_000_000_000))]
+    records: Vec<u64>,
+    /// What the history is written as
+    #[arg(long, value_enum, default_value_t = Written::Highwater)]
+    format: Written,
+    /// Partitions of the topic
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    partitions: u32,
+    /// Producers
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=100))]
+    producers: u32,
+    /// Draw the history from this number
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Where to write it; it is removed afterwards [default: the directory for temporary files]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    #[command(flatten)]
+    verbosity: VerbosityArgs,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+enum Written {
+    /// As highwater records it
+    Highwater,
+}
+
+/// A history that was made to be judged.
+struct Made {
+    /// What `highwater check` is given.
+    arguments: Vec<String>,
+    bytes: u64,
+}
+
+/// What `highwater check --format json` says.
+#[derive(Deserialize)]
+struct Checked {
+    verdict: String,
+    operations: u64,
+    findings: Vec<serde_json::Value>,
+    elapsed_ms: u64,
+    peak_rss_bytes: u64,
+}
+
+impl CheckBench {
+    pub(super) fn execute(self) -> Outcome {
+        let (sender, signals) = mpsc::channel();
+        let _watch = SignalWatch::start(sender, |signal| signal).context("failed to watch for signals")?;
+        let stopped = Cell::new(None);
+        let go_on = || {
+            stopped.set(stopped.get().or_else(|| signals.try_recv().ok()));
+            stopped.get().is_none()
+        };
+        let parent = self.dir.clone().unwrap_or_else(env::temp_dir);
+        for records in &self.records {
+            let scratch = Scratch::within(&parent);
+            let measured = self.measure(*records, &scratch.0, &go_on);
+            if !go_on() {
+                let terminated = stopped.get() == Some(SIGTERM);
+                return Ok(if terminated { Exit::Terminated } else { Exit::Interrupted });
+            }
+            let (made, checked) = measured?;
+            output::print(&report(*records, &made, &checked))?;
+            if checked.verdict != "held" || !checked.findings.is_empty() {
+                let found = serde_json::to_string(&checked.findings).unwrap_or_default();
+                let error = anyhow!("a clean history was judged `{}`: {found}", checked.verdict);
+                return Err(Failure::new(Exit::Bug, error));
+            }
+        }
+        Ok(Exit::Held)
+    }
+
+    fn measure(
+        &self,
+        records: u64,
+        scratch: &Path,
+        go_on: &dyn Fn() -> bool,
+    ) -> anyhow::Result<(Made, Checked)> {
+        if self.verbosity.level() >= Verbosity::Normal {
+            eprintln!("writing a history of {records} records");
+        }
+        let made = match self.format {
+            Written::Highwater => self.highwater(records, scratch, go_on)?,
+        };
+        let checked = judge(&made)?;
+        Ok((made, checked))
+    }
+
+    fn highwater(&self, records: u64, scratch: &Path, go_on: &dyn Fn() -> bool) -> anyhow::Result<Made> {
+        let plan = self.plan(records)?;
+        let dir = RunDir::create(scratch, &plan.run)?;
+        dir.write_plan(&plan)?;
+        let bytes = clean::write(&plan, &dir.history(), go_on)?;
+        // What is judged should not compete with what is still on its way to the disk.
+        for file in fs::read_dir(dir.history())?.flatten() {
+            fs::File::open(file.path()).and_then(|file| file.sync_all())?;
+        }
+        Ok(Made { arguments: vec![dir.path().display().to_string()], bytes })
+    }
+
+    /// The default run, without faults, with as many records.
+    fn plan(&self, records: u64) -> anyhow::Result<Plan> {
+        let usual = planning::defaults();
+        let args = PlanArgs {
+            load: LoadArgs {
+                rate: Rate::Max,
+                records: Some(records),
+                partitions: self.partitions,
+                producers: self.producers,
+                consumers: 1,
+                ..usual.load
+            },
+            nemesis: Some(vec![NO_NEMESIS.to_owned()]),
+            seed: Some(self.seed),
+            ..usual
+        };
+        Ok(planning::plan(&args)?.plan)
+    }
+}
+
+/// Has a process of its own judge it.
+fn judge(made: &Made) -> anyhow::Result<Checked> {
+    let binary = env::current_exe().context("failed to find this program")?;
+    let output = Command::new(binary)
+        .arg("check")
+        .args(&made.arguments)
+        .args(["--format", "json"])
+        .output()
+        .context("failed to start `highwater check`")?;
+    let Ok(checked) = serde_json::from_slice(&output.stdout) else {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("`highwater check` came to nothing ({}): {}", output.status, said.trim());
+    };
+    Ok(checked)
+}
+
+fn report(records: u64, made: &Made, checked: &Checked) -> String {
+    let seconds = checked.elapsed_ms.max(1) as f64 / 1e3;
+    let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+    format!(
+        "records       {records:>12}   sent, reported on, read once and drained\n\
+         operations    {:>12}   sends and deliveries\n\
+         history       {:>12.1} MiB\n\
+         load + judge  {seconds:>12.2} s\n\
+         speed         {:>12.0} records/s\n\
+         peak RSS      {:>12.1} MiB\n",
+        checked.operations,
+        mib(made.bytes),
+        records as f64 / seconds,
+        mib(checked.peak_rss_bytes),
+    )
+}

@@ -1,0 +1,57 @@
+//! `highwater bench`: what the product costs, measured. One file a benchmark.
+
+mod check;
+mod clean;
+mod run;
+
+use std::path::{Path, PathBuf};
+use std::process;
+
+use clap::{Args, Subcommand};
+
+use super::Outcome;
+
+const EXAMPLES: &str = "\
+Examples:
+  highwater bench run
+  highwater bench check
+  highwater bench check --records 100000,1000000,10000000";
+
+/// Measure what highwater costs
+#[derive(Args, Debug)]
+#[command(before_help = EXAMPLES)]
+pub(super) struct BenchCommand {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand, Debug)]
+enum What {
+    Run(run::RunBench),
+    Check(check::CheckBench),
+}
+
+impl BenchCommand {
+    pub(super) fn execute(self) -> Outcome {
+        match self.what {
+            What::Run(bench) => bench.execute(),
+            What::Check(bench) => bench.execute(),
+        }
+    }
+}
+
+/// A directory for what a benchmark makes, which nobody wants to keep.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    /// A directory of this process in `parent`, made when first used.
+    fn within(parent: &Path) -> Self {
+        Self(parent.join(format!("highwater-bench-{}", process::id())))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
