@@ -38,7 +38,7 @@ fn check(context: &Context<'_>) -> Vec<Finding> {
     let count = examples.len() as u64;
     let names: Vec<String> =
         examples.iter().filter_map(|each| each.partition).map(|p| p.to_string()).collect();
-    let summary = format!("{}: {}", UNAVAILABLE.phrase(count, &context.counts()), names.join(", "));
+    let summary = format!("{}: {}", UNAVAILABLE.phrase(count, context.counts()), names.join(", "));
     let examples = examples.into_iter().take(crate::context::MAX_EXAMPLES).collect();
     vec![UNAVAILABLE.finding(&SPEC, count, summary, examples)]
 }

@@ -36,7 +36,7 @@ fn check(context: &Context<'_>) -> Vec<Finding> {
     for twice in delivered.iter().take(MAX_EXAMPLES - examples.len()) {
         let text = format!(
             "{} was given {} at offset {} and at offset {} of partition {}",
-            context.readers[twice.reader].name(),
+            context.readers[twice.reader].session.name(),
             twice.tag,
             twice.offsets.0,
             twice.offsets.1,
@@ -60,7 +60,7 @@ fn check(context: &Context<'_>) -> Vec<Finding> {
 
 fn stored_twice(context: &Context<'_>, tag: Tag, partition: Partition, offset: Offset) -> Witness {
     let at = context.find(tag).expect("only records that were sent are counted as copies");
-    let place = context.producers[at.producer].places[at.send];
+    let place = context.producers[at.producer].place(at.send);
     let text = format!(
         "{tag} is at offset {} of partition {} and again at offset {offset} of partition {partition}",
         place.offset, place.partition

@@ -46,7 +46,7 @@ fn check(context: &Context<'_>) -> Vec<Finding> {
         context.witness(text, Some(tag), Some(partition), Some(offset), at)
     });
     let examples: Vec<Witness> = examples.collect();
-    let summary = INCONSISTENT.phrase(count, &context.counts());
+    let summary = INCONSISTENT.phrase(count, context.counts());
     vec![INCONSISTENT.finding(&SPEC, count, summary, examples)]
 }
 
@@ -94,6 +94,9 @@ fn with_the_log(context: &Context<'_>) -> Vec<Conflict> {
 
 /// Without a drained log, reads can still be held against each other.
 fn undrained(context: &Context<'_>) -> Vec<Conflict> {
+    if context.logs.iter().all(|log| log.complete) {
+        return Vec::new();
+    }
     let known = |partition: Partition| context.log(partition).is_some_and(|log| log.complete);
     let mut reads: Vec<(Partition, Offset, Tag)> = Vec::new();
     for session in

@@ -1,9 +1,8 @@
 //! Records that nobody sent, that certainly failed, or that are damaged.
 
-use history::event::Role;
 use history::{Contents, Nanos, Offset, Outcome, Partition, Tag, TargetKind};
 
-use crate::context::{Context, MAX_EXAMPLES, is_fence};
+use crate::context::{Context, MAX_EXAMPLES};
 use crate::guarantees::PHANTOMS;
 use crate::spec::{Basis, Kind, Spec};
 use crate::{Finding, Witness};
@@ -68,11 +67,8 @@ fn check(context: &Context<'_>) -> Vec<Finding> {
 fn sightings(context: &Context<'_>) -> Vec<Sighting> {
     let first_ours = first_ours(context);
     let mut sightings = Vec::new();
-    for session in &context.history.sessions {
-        if !matches!(session.role, Role::Reader | Role::Drain) {
-            continue;
-        }
-        for delivery in session.deliveries().filter(|delivery| !is_fence(delivery.tag)) {
+    for reads in context.readers.iter().chain(&context.drains) {
+        for (_, delivery) in reads.irregulars() {
             let why = match (delivery.contents, delivery.tag) {
                 (Contents::Corrupt, _) => Some(Why::Corrupt),
                 (Contents::Foreign, _) | (_, None) => Some(Why::Foreign),
@@ -106,10 +102,8 @@ fn first_ours(context: &Context<'_>) -> Vec<Option<Offset>> {
             log.entries.iter().find(|entry| entry.contents == Contents::Intact).map(|entry| entry.offset)
         })
         .collect();
-    for send in context.history.sends() {
-        if let (Some(partition), Some(offset)) = (send.partition, send.offset)
-            && let Some(first) = first.get_mut(partition.0 as usize)
-        {
+    for (first, sent) in first.iter_mut().zip(&context.tally.partitions) {
+        if let Some(offset) = sent.lowest {
             *first = Some(first.map_or(offset, |known| known.min(offset)));
         }
     }
@@ -122,10 +116,10 @@ fn finding(context: &Context<'_>, kind: &Kind, sightings: &[Sighting]) -> Option
         sightings.iter().take(MAX_EXAMPLES).map(|sighting| witness(context, sighting)).collect();
     let failed = sightings.iter().filter(|sighting| sighting.why == Why::Failed).count();
     let summary = match failed {
-        0 => kind.phrase(count, &context.counts()),
+        0 => kind.phrase(count, context.counts()),
         _ => format!(
             "{}, {failed} of them of sends that certainly failed",
-            kind.phrase(count, &context.counts())
+            kind.phrase(count, context.counts())
         ),
     };
     (count > 0).then(|| kind.finding(&SPEC, count, summary, examples))

@@ -58,7 +58,7 @@ fn check(context: &Context<'_>) -> Vec<Finding> {
     });
     let examples = examples.collect();
     let count = lost.len() as u64;
-    let summary = LOST_READ.phrase(count, &context.counts());
+    let summary = LOST_READ.phrase(count, context.counts());
     vec![LOST_READ.finding(&SPEC, count, summary, examples)]
 }
 

@@ -3,18 +3,28 @@
 //! sequence number, so that a check is a linear walk.
 
 mod log;
+mod names;
+pub(crate) mod parallel;
+mod reads;
 mod sends;
 mod settings;
 mod stale;
+mod tally;
 mod timeline;
 
-use history::event::{Phase, Role};
-use history::{Contents, FENCE_PRODUCER, History, Nanos, Note, Offset, Partition, Send, Session, Tag, Told};
+use std::sync::Arc;
 
-pub(crate) use log::{Entry, Log};
+use history::event::{Phase, Role};
+use history::{FENCE_PRODUCER, History, Nanos, Note, Offset, Partition, Send, Session, Tag, Told};
+
+pub(crate) use log::Log;
+pub(crate) use reads::Reads;
 pub(crate) use sends::{Place, Producer, SendAt};
 pub(crate) use stale::Stale;
+pub(crate) use tally::{Tally, is_confirmed};
 pub(crate) use timeline::{FaultRun, LeaderChange, LeaderState, Timeline};
+
+use names::Names;
 
 use crate::Witness;
 use crate::guarantees::Terms;
@@ -41,6 +51,9 @@ pub(crate) struct Context<'a> {
     pub(crate) assumed: Vec<String>,
     /// Producer sessions, ordered by producer and session.
     pub(crate) producers: Vec<Producer<'a>>,
+    /// Their counts, all together.
+    pub(crate) tally: Tally,
+    names: Arc<Names>,
     /// The final log of each partition.
     pub(crate) logs: Vec<Log>,
     /// Copies beyond the first, in log order.
@@ -48,7 +61,9 @@ pub(crate) struct Context<'a> {
     /// Tags on corrupt records of the final log, as far as they can be trusted. Sorted.
     pub(crate) corrupt: Vec<Tag>,
     /// The sessions that followed the log during the run.
-    pub(crate) readers: Vec<&'a Session>,
+    pub(crate) readers: Vec<Reads<'a>>,
+    /// The sessions that read the final log.
+    pub(crate) drains: Vec<Reads<'a>>,
     /// What readers were given that the final log does not hold at that offset.
     pub(crate) stale: Vec<Stale>,
     pub(crate) timeline: Timeline<'a>,
@@ -56,54 +71,64 @@ pub(crate) struct Context<'a> {
     pub(crate) damage: Vec<String>,
     /// Why the final log is not known; any of these keeps a guarantee from being held.
     pub(crate) doubts: Vec<String>,
+    counts: Counts,
 }
 
 impl<'a> Context<'a> {
     pub(crate) fn new(history: &'a History) -> Self {
-        let mut producers = sends::collect(history);
-        let logs = log::collect(history, &producers);
-        let extras = sends::place(&mut producers, &logs);
-        let readers: Vec<&Session> = history.of(Role::Reader).collect();
+        let (from, until) = timeline::load(&timeline::phases(history));
+        let (mut producers, names) = sends::collect(history, from, until);
+        let names = Arc::new(names);
+        let mut tally = Tally::default();
+        producers.iter().for_each(|producer| tally.merge(&producer.tally));
+        let partitions = (history.plan.load.partitions as usize).max(tally.partitions.len());
+        let mut logs = log::collect(history, &names, partitions);
+        let extras = sends::place(&mut producers, &names, &logs);
+        let sessions: Vec<&Session> = history.of(Role::Reader).chain(history.of(Role::Drain)).collect();
+        let mut readers = reads::collect(&sessions, &producers, &names, &logs);
+        let named = readers.iter().map(|reads| reads.partitions).max().unwrap_or(0);
+        log::extend(&mut logs, named, history, &names);
+        let drains = readers.split_off(history.of(Role::Reader).count());
         let stale = stale::collect(&readers, &logs);
         let timeline = Timeline::new(history, logs.len(), &producers);
         let (terms, assumed) = settings::read(history);
         let mut doubts = undrained(history, &logs, &timeline);
         doubts.extend(deleted(&producers, &logs));
-        let mut corrupt: Vec<Tag> = logs
-            .iter()
-            .flat_map(|log| &log.entries)
-            .filter(|entry| entry.contents == Contents::Corrupt)
-            .filter_map(|entry| entry.tag)
-            .collect();
+        let mut corrupt: Vec<Tag> = logs.iter().flat_map(Log::corrupt).collect();
         corrupt.sort_unstable();
+        let counts = counts(history, &tally, &logs, &readers, &timeline);
         Self {
             history,
             terms,
             assumed,
             producers,
+            tally,
+            names,
             logs,
             extras,
             corrupt,
             readers,
+            drains,
             stale,
             timeline,
             damage: damage(history),
             doubts,
+            counts,
         }
     }
 
     /// The send of a tag, if it was ever invoked.
     pub(crate) fn find(&self, tag: Tag) -> Option<SendAt> {
-        sends::find(&self.producers, tag)
+        sends::find(&self.names, tag)
     }
 
     pub(crate) fn send(&self, at: SendAt) -> Send {
         self.producers[at.producer].send(at.send)
     }
 
-    /// How often a tag lies in the final log.
+    /// How often a tag lies in the final log; 3 is three times or more.
     pub(crate) fn copies(&self, tag: Tag) -> u32 {
-        self.find(tag).map_or(0, |at| self.producers[at.producer].places[at.send].copies)
+        self.find(tag).map_or(0, |at| self.producers[at.producer].copies(at.send))
     }
 
     pub(crate) fn log(&self, partition: Partition) -> Option<&Log> {
@@ -133,8 +158,11 @@ impl<'a> Context<'a> {
     pub(crate) fn never_given(reader: &Session, mut tags: Vec<Tag>) -> Vec<Tag> {
         tags.sort_unstable();
         tags.dedup();
+        if tags.is_empty() {
+            return tags;
+        }
         let mut given = vec![false; tags.len()];
-        for tag in reader.deliveries().filter_map(|delivery| delivery.tag).filter(|_| !tags.is_empty()) {
+        for tag in reader.deliveries().filter_map(|delivery| delivery.tag) {
             if let Ok(index) = tags.binary_search(&tag) {
                 given[index] = true;
             }
@@ -163,30 +191,31 @@ impl<'a> Context<'a> {
         }
     }
 
-    pub(crate) fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        for send in self.history.sends() {
-            counts.sent += 1;
-            match send.told {
-                Told::Acked => counts.acked += 1,
-                Told::Sent => counts.unconfirmed += 1,
-                Told::Failed => counts.failed += 1,
-                Told::Nothing => counts.untold += 1,
-            }
-            counts.in_doubt += u64::from(send.outcome == history::Outcome::Unknown);
-        }
-        let ours = |entry: &&Entry| entry.contents != Contents::Foreign && entry.tag.is_some();
-        counts.in_log = self.logs.iter().map(|log| log.entries.iter().filter(ours).count() as u64).sum();
-        counts.delivered = self
-            .readers
-            .iter()
-            .map(|reader| reader.deliveries().filter(|delivery| !is_fence(delivery.tag)).count() as u64)
-            .sum();
-        counts.leader_changes =
-            self.timeline.changes.iter().filter(|change| change.fault.is_some()).count() as u64;
-        counts.unplanned_leader_changes = self.timeline.changes.len() as u64 - counts.leader_changes;
-        counts.retries = retries(self.history);
-        counts
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.counts
+    }
+}
+
+fn counts(
+    history: &History,
+    tally: &Tally,
+    logs: &[Log],
+    readers: &[Reads<'_>],
+    timeline: &Timeline<'_>,
+) -> Counts {
+    let leader_changes = timeline.changes.iter().filter(|change| change.fault.is_some()).count() as u64;
+    Counts {
+        sent: tally.sent,
+        acked: tally.acked,
+        unconfirmed: tally.unconfirmed,
+        failed: tally.failed,
+        untold: tally.untold,
+        in_doubt: tally.in_doubt,
+        in_log: logs.iter().map(Log::ours).sum(),
+        delivered: readers.iter().map(|reads| reads.delivered).sum(),
+        leader_changes,
+        unplanned_leader_changes: timeline.changes.len() as u64 - leader_changes,
+        retries: retries(history),
     }
 }
 
@@ -253,11 +282,10 @@ fn undrained(history: &History, logs: &[Log], timeline: &Timeline<'_>) -> Vec<St
 /// Partitions whose settings may explain that records are absent.
 fn deleted(producers: &[Producer<'_>], logs: &[Log]) -> Vec<String> {
     let absent = |index: usize| {
-        let mut sends = producers.iter().flat_map(Producer::sends);
-        sends.any(|(send, place)| {
-            place.copies == 0
-                && send.told != Told::Failed
-                && send.partition.is_none_or(|at| at == partition(index))
+        producers.iter().any(|producer| {
+            let mut gone = (0..producer.len())
+                .filter(|&rank| producer.copies(rank) == 0 && producer.told(rank) != Told::Failed);
+            gone.any(|rank| producer.send(rank).partition.is_none_or(|at| at == partition(index)))
         })
     };
     logs.iter()

@@ -3,7 +3,7 @@
 
 use history::{Contents, Delivery, Offset, Partition, Session, Tag};
 
-use super::{Context, is_fence, log::Log};
+use super::{Context, Reads, is_fence, log::Log};
 
 /// One such delivery: `readers[reader].deliveries[delivery]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,10 +22,10 @@ pub(crate) struct Twice {
 }
 
 /// Finds them, in order of reader and delivery. Only partitions that were drained can tell.
-pub(super) fn collect(readers: &[&Session], logs: &[Log]) -> Vec<Stale> {
+pub(super) fn collect(readers: &[Reads<'_>], logs: &[Log]) -> Vec<Stale> {
     let mut stale = Vec::new();
-    for (reader, session) in readers.iter().enumerate() {
-        for (delivery, delivered) in session.deliveries().enumerate() {
+    for (reader, reads) in readers.iter().enumerate() {
+        for (delivery, delivered) in reads.irregulars() {
             if is_stale(&delivered, logs) {
                 stale.push(Stale { reader, delivery });
             }
@@ -50,7 +50,7 @@ fn is_stale(delivered: &Delivery, logs: &[Log]) -> bool {
 impl<'a> Context<'a> {
     /// A stale delivery's reader, row and tag.
     pub(crate) fn stale_delivery(&self, stale: Stale) -> (&'a Session, Delivery, Tag) {
-        let reader = self.readers[stale.reader];
+        let reader = self.readers[stale.reader].session;
         let delivery = reader.delivery(stale.delivery);
         (reader, delivery, delivery.tag.expect("a stale delivery has a tag"))
     }
@@ -64,7 +64,7 @@ impl<'a> Context<'a> {
     /// no two copies. Each once.
     pub(crate) fn twice_delivered(&self) -> Vec<Twice> {
         let mut twice = Vec::new();
-        for (reader, session) in self.readers.iter().enumerate() {
+        for (reader, session) in self.readers.iter().map(|reads| reads.session).enumerate() {
             let mut suspects: Vec<(Tag, Partition, Offset)> = self
                 .stale
                 .iter()

@@ -79,12 +79,10 @@ pub(crate) struct Timeline<'a> {
 impl<'a> Timeline<'a> {
     pub(super) fn new(history: &'a History, partitions: usize, producers: &[Producer<'a>]) -> Self {
         let mut faults: Vec<FaultRun<'a>> = history.plan.schedule.iter().map(not_yet).collect();
-        let mut phases = Vec::new();
         let mut fenced = Vec::new();
         let mut leaders: Vec<Vec<LeaderState>> = vec![Vec::new(); partitions];
         for (_, at, note) in history.notes() {
             match note {
-                Note::PhaseEntered { phase } => phases.push((at, *phase)),
                 Note::Fenced { node, fenced: true } => fenced.push((at, *node)),
                 Note::PartitionState { partition, leader, epoch, isr, .. } => {
                     if let Some(states) = leaders.get_mut(partition.0 as usize) {
@@ -94,7 +92,7 @@ impl<'a> Timeline<'a> {
                 _ => carry_out(&mut faults, at, note),
             }
         }
-        phases.sort_by_key(|(at, _)| *at);
+        let phases = phases(history);
         fenced.sort_by_key(|(at, _)| *at);
         for states in &mut leaders {
             // Where the controller tells, metadata (which lags and knows no epochs) has nothing to add.
@@ -116,9 +114,7 @@ impl<'a> Timeline<'a> {
 
     /// When the load began and ended.
     pub(crate) fn load(&self) -> (Option<Nanos>, Option<Nanos>) {
-        let start = self.entered(Phase::Load);
-        let after = |(at, phase): &(Nanos, Phase)| (*phase > Phase::Load).then_some(*at);
-        (start, self.phases.iter().find_map(after))
+        load(&self.phases)
     }
 
     /// Milliseconds after the load began.
@@ -170,6 +166,24 @@ impl<'a> Timeline<'a> {
         };
         self.faults.iter().rev().find(explains).map(|fault| fault.planned.id)
     }
+}
+
+/// The phases of a run, in order of time.
+pub(super) fn phases(history: &History) -> Vec<(Nanos, Phase)> {
+    let entered = history.notes().filter_map(|(_, at, note)| match note {
+        Note::PhaseEntered { phase } => Some((at, *phase)),
+        _ => None,
+    });
+    let mut phases: Vec<(Nanos, Phase)> = entered.collect();
+    phases.sort_by_key(|(at, _)| *at);
+    phases
+}
+
+/// When the load began and ended.
+pub(super) fn load(phases: &[(Nanos, Phase)]) -> (Option<Nanos>, Option<Nanos>) {
+    let start = phases.iter().find(|(_, phase)| *phase == Phase::Load).map(|(at, _)| *at);
+    let end = phases.iter().find(|(_, phase)| *phase > Phase::Load).map(|(at, _)| *at);
+    (start, end)
 }
 
 fn not_yet(planned: &PlannedFault) -> FaultRun<'_> {

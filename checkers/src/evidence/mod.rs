@@ -7,13 +7,14 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use history::{FaultClass, Send, Told};
+use history::FaultClass;
 
 use crate::FaultEvidence;
 use crate::context::Context;
+pub(crate) use crate::context::is_confirmed;
 
 /// Fewer confirmed records than this say nothing.
-const FEWEST_CONFIRMED: usize = 10;
+const FEWEST_CONFIRMED: u64 = 10;
 
 /// The evidence of every planned fault, in the order of the plan.
 pub(crate) fn faults(context: &Context<'_>) -> Vec<FaultEvidence> {
@@ -47,33 +48,19 @@ pub(crate) fn shortfalls(context: &Context<'_>) -> Vec<String> {
     shortfalls
 }
 
-/// Confirmed as far as the producer's settings confirm anything.
-pub(crate) fn is_confirmed(send: &Send) -> bool {
-    matches!(send.told, Told::Acked | Told::Sent)
-}
-
 fn too_little(context: &Context<'_>) -> Vec<String> {
-    // Tried and confirmed, by partition.
-    let mut tries: BTreeMap<_, (usize, usize)> = BTreeMap::new();
-    let mut confirmed = 0;
-    for send in context.history.sends() {
-        let yes = usize::from(is_confirmed(&send));
-        confirmed += yes;
-        if let Some(partition) = send.partition {
-            let counts = tries.entry(partition).or_default();
-            counts.0 += 1;
-            counts.1 += yes;
-        }
-    }
+    let confirmed: u64 = context.tally.acked + context.tally.unconfirmed;
     if confirmed < FEWEST_CONFIRMED {
         return vec![format!(
             "only {confirmed} records were confirmed, and fewer than {FEWEST_CONFIRMED} say nothing (raise \
              `--duration` or `--rate`)"
         )];
     }
-    let unserved = tries.into_iter().filter(|(_, (tried, yes))| *tried >= FEWEST_CONFIRMED && *yes == 0);
+    let unserved = context.tally.partitions.iter().enumerate();
+    let unserved = unserved.filter(|(_, of)| of.tried >= FEWEST_CONFIRMED && of.confirmed == 0);
     unserved
-        .map(|(partition, (tried, _))| {
+        .map(|(partition, of)| {
+            let tried = of.tried;
             format!("none of {tried} records for partition {partition} was confirmed (raise `--duration`)")
         })
         .collect()

@@ -61,7 +61,7 @@ fn assemble(context: &Context<'_>, specs: &[&'static Spec], missing: Vec<String>
     });
     let shortfalls = run::caught(|| evidence::shortfalls(context)).unwrap_or_default();
     let figures = figures::measure(context, &faults);
-    let counts = context.counts();
+    let counts = context.counts().clone();
     let damaged = !context.damage.is_empty();
     let case = Case { context, counts, findings, panicked, damaged, exercised: shortfalls.is_empty() };
     let guarantees: Vec<Judged> =

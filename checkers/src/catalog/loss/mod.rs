@@ -72,17 +72,16 @@ fn check(context: &Context<'_>) -> Vec<Finding> {
     let mut lost: [(&Kind, Losses); 4] = [&LOST_WRITE, &LOST_UNCONFIRMED, &LOST_SILENTLY, &LOST_IN_CLIENT]
         .map(|kind| (kind, Losses::default()));
     for producer in &context.producers {
-        for (send, place) in producer.sends() {
-            if place.copies > 0 {
-                continue;
-            }
-            let kind = match send.told {
+        // Most records are there, and need not be looked at.
+        for rank in (0..producer.len()).filter(|&rank| producer.copies(rank) == 0) {
+            let kind = match producer.told(rank) {
                 Told::Acked => 0,
                 Told::Sent => 1,
                 Told::Nothing if producer.session.closed => 2,
                 Told::Nothing => 3,
                 Told::Failed => continue,
             };
+            let send = producer.send(rank);
             if context.absence_counts(&send) && !shape::is_corrupt(context, &send) {
                 lost[kind].1.sends.push(send);
             }
@@ -103,7 +102,7 @@ impl Losses {
         self.sends.sort_by_key(|send| send.invoked);
         let counts = context.counts();
         let shape = shape::describe(context, &self.sends);
-        let summary = format!("{}: {shape}", kind.phrase(count, &counts));
+        let summary = format!("{}: {shape}", kind.phrase(count, counts));
         let examples = self.sends.iter().take(MAX_EXAMPLES).map(|send| witness(context, send)).collect();
         Some(kind.finding(&SPEC, count, summary, examples))
     }

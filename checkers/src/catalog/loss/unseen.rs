@@ -4,16 +4,16 @@ use history::{Offset, Partition, Session, Tag};
 
 use super::{SPEC, UNSEEN_RECORD};
 use crate::Finding;
-use crate::context::{Context, MAX_EXAMPLES, caught_up};
+use crate::context::{Context, MAX_EXAMPLES, Reads, caught_up};
 
 /// A record and where a reader should have met it.
 type Missing<'a> = (Tag, Partition, Offset, &'a Session);
 
 pub(super) fn check(context: &Context<'_>) -> Option<Finding> {
     let mut unseen: Vec<Missing<'_>> = Vec::new();
-    for reader in context.readers.iter().filter(|reader| caught_up(reader)) {
-        let missing = missing(context, reader);
-        let tags = Context::never_given(reader, missing.iter().map(|(tag, ..)| *tag).collect());
+    for reads in context.readers.iter().filter(|reads| caught_up(reads.session)) {
+        let missing = missing(context, reads);
+        let tags = Context::never_given(reads.session, missing.iter().map(|(tag, ..)| *tag).collect());
         unseen.extend(missing.into_iter().filter(|(tag, ..)| tags.binary_search(tag).is_ok()));
     }
     // A record counts once, however many copies of it or readers there are.
@@ -30,26 +30,17 @@ pub(super) fn check(context: &Context<'_>) -> Option<Finding> {
         context.witness(text, Some(*tag), Some(*partition), Some(*offset), at)
     });
     let examples = examples.collect();
-    let summary = UNSEEN_RECORD.phrase(count, &context.counts());
+    let summary = UNSEEN_RECORD.phrase(count, context.counts());
     (count > 0).then(|| UNSEEN_RECORD.finding(&SPEC, count, summary, examples))
 }
 
 /// The records of drained logs at whose offset the reader was given nothing.
-fn missing<'a>(context: &Context<'_>, reader: &'a Session) -> Vec<Missing<'a>> {
-    let mut given: Vec<Vec<bool>> = context.logs.iter().map(|log| vec![false; log.entries.len()]).collect();
-    for delivery in reader.deliveries() {
-        let index = delivery.partition.0 as usize;
-        if let Some(position) = context.log(delivery.partition).and_then(|log| log.position(delivery.offset))
-        {
-            given[index][position] = true;
-        }
-    }
+fn missing<'a>(context: &Context<'_>, reads: &Reads<'a>) -> Vec<Missing<'a>> {
     let mut missing = Vec::new();
     for (partition, log) in context.drained() {
-        let absent = log.entries.iter().zip(&given[partition.0 as usize]).filter(|(_, given)| !**given);
-        for (entry, _) in absent {
+        for entry in reads.missed(partition.0 as usize, log).map(|position| log.entries.get(position)) {
             if let Some(tag) = entry.intact().filter(|tag| context.find(*tag).is_some()) {
-                missing.push((tag, partition, entry.offset, reader));
+                missing.push((tag, partition, entry.offset, reads.session));
             }
         }
     }

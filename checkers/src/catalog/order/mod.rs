@@ -1,10 +1,10 @@
 //! Records out of order: in the log against the order of sending, and at readers against the log.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use history::{Delivery, Offset, Partition, Send, Session, Tag, Told};
 
-use crate::context::{Context, MAX_EXAMPLES, Place};
+use crate::context::{Context, MAX_EXAMPLES, Place, Producer, Reads, parallel};
 use crate::guarantees::{ORDER, READING};
 use crate::spec::{Basis, Kind, Spec};
 use crate::{Finding, Witness};
@@ -68,8 +68,15 @@ impl Tally {
         }
     }
 
+    /// Adds what was found after it.
+    fn merge(&mut self, other: Self) {
+        self.count += other.count;
+        self.examples.extend(other.examples);
+        self.examples.truncate(MAX_EXAMPLES);
+    }
+
     fn finding(self, context: &Context<'_>, kind: &Kind) -> Option<Finding> {
-        let summary = kind.phrase(self.count, &context.counts());
+        let summary = kind.phrase(self.count, context.counts());
         (self.count > 0).then(|| kind.finding(&SPEC, self.count, summary, self.examples))
     }
 }
@@ -77,23 +84,9 @@ impl Tally {
 fn check(context: &Context<'_>) -> Vec<Finding> {
     let (mut send, mut key, mut poll, mut skip) =
         (Tally::default(), Tally::default(), Tally::default(), Tally::default());
-    for producer in &context.producers {
-        let mut by_partition: BTreeMap<Partition, (Send, Place)> = BTreeMap::new();
-        let mut by_key: BTreeMap<u64, (Send, Place)> = BTreeMap::new();
-        for (now, place) in producer.sends().filter(|(send, place)| takes_part(context, send, *place)) {
-            if let Some((before, its)) = by_partition.insert(place.partition, (now, place))
-                && place.offset < its.offset
-                && (now.key.is_none() || now.key != before.key)
-            {
-                send.add(|| behind(context, (before, its), (now, place)));
-            }
-            if let Some(number) = now.key
-                && let Some((before, its)) = by_key.insert(number, (now, place))
-                && (place.partition != its.partition || place.offset < its.offset)
-            {
-                key.add(|| behind(context, (before, its), (now, place)));
-            }
-        }
+    for (sends, keys) in parallel::map(&context.producers, |producer| in_the_log(context, producer)) {
+        send.merge(sends);
+        key.merge(keys);
     }
     for reader in &context.readers {
         follow(context, reader, &mut poll, &mut skip);
@@ -102,6 +95,42 @@ fn check(context: &Context<'_>) -> Vec<Finding> {
         .into_iter()
         .filter_map(|(tally, kind)| tally.finding(context, kind))
         .collect()
+}
+
+/// The last record of a partition or key.
+#[derive(Clone, Copy)]
+struct Last {
+    rank: usize,
+    key: Option<u64>,
+    place: Place,
+}
+
+/// One producer session's records against the order it sent them in: by partition, and by key.
+fn in_the_log(context: &Context<'_>, producer: &Producer<'_>) -> (Tally, Tally) {
+    let (mut sends, mut keys) = (Tally::default(), Tally::default());
+    let mut by_partition: Vec<Option<Last>> = vec![None; context.logs.len()];
+    let mut by_key: HashMap<u64, Last> = HashMap::new();
+    for (rank, (now, place)) in producer.sends().enumerate() {
+        if !takes_part(context, &now, place) {
+            continue;
+        }
+        let last = Last { rank, key: now.key, place };
+        let against =
+            |before: Last| behind(context, (producer.send(before.rank), before.place), (now, place));
+        if let Some(before) = by_partition[place.partition.0 as usize].replace(last)
+            && place.offset < before.place.offset
+            && (now.key.is_none() || now.key != before.key)
+        {
+            sends.add(|| against(before));
+        }
+        if let Some(number) = now.key
+            && let Some(before) = by_key.insert(number, last)
+            && (place.partition != before.place.partition || place.offset < before.place.offset)
+        {
+            keys.add(|| against(before));
+        }
+    }
+    (sends, keys)
 }
 
 /// Only acknowledged records that are in a known log have an order.
@@ -119,31 +148,21 @@ fn behind(context: &Context<'_>, before: (Send, Place), now: (Send, Place)) -> W
     context.witness(text, Some(now.0.tag), Some(now.1.partition), Some(now.1.offset), now.0.completed)
 }
 
-/// Where a reader stands in one partition.
-struct Stand {
-    last: Delivery,
-    highest: Offset,
-    /// What it was given since has been truncated: going back is right, and gaps prove nothing.
-    stale: bool,
-}
-
-fn follow(context: &Context<'_>, reader: &Session, poll: &mut Tally, skip: &mut Tally) {
-    let mut stands: BTreeMap<Partition, Stand> = BTreeMap::new();
+/// Where a reader did not go on to the next record: back is wrong, and forward only over records it never got.
+/// What it does after it was given a record that has been truncated since proves nothing.
+fn follow(context: &Context<'_>, reads: &Reads<'_>, poll: &mut Tally, skip: &mut Tally) {
+    let reader = reads.session;
     let mut jumps: Vec<(Partition, Offset, Delivery)> = Vec::new();
-    for delivery in reader.deliveries() {
-        let stale = context.is_stale(&delivery);
-        let Some(stand) = stands.get_mut(&delivery.partition) else {
-            let highest = delivery.offset;
-            stands.insert(delivery.partition, Stand { last: delivery, highest, stale });
+    for turn in &reads.turns {
+        let (last, delivery) = (reader.delivery(turn.last as usize), reader.delivery(turn.delivery as usize));
+        if context.is_stale(&last) {
             continue;
-        };
-        let drained = context.log(delivery.partition).is_some_and(|log| log.complete);
-        if delivery.offset <= stand.last.offset && drained && !stand.stale {
-            poll.add(|| backwards(context, reader, &stand.last, &delivery));
-        } else if delivery.offset.0 > stand.highest.0 + 1 && drained && !stand.stale {
-            jumps.push((delivery.partition, stand.highest, delivery));
         }
-        *stand = Stand { last: delivery, highest: stand.highest.max(delivery.offset), stale };
+        if delivery.offset <= last.offset {
+            poll.add(|| backwards(context, reader, &last, &delivery));
+        } else if delivery.offset.0 > turn.highest.0 + 1 {
+            jumps.push((delivery.partition, turn.highest, delivery));
+        }
     }
     if !jumps.is_empty() && !crate::context::caught_up(reader) {
         jumped_over(context, reader, &jumps, skip);
@@ -173,8 +192,8 @@ fn jumped_over(
     let mut skipped: Vec<(Tag, Offset, Delivery)> = Vec::new();
     for (partition, from, delivery) in jumps {
         let Some(log) = context.log(*partition) else { continue };
-        let start = log.entries.partition_point(|entry| entry.offset <= *from);
-        let between = log.entries[start..].iter().take_while(|entry| entry.offset < delivery.offset);
+        let start = log.entries.position_from(Offset(from.0.saturating_add(1)));
+        let between = log.entries.from(start).take_while(|entry| entry.offset < delivery.offset);
         let ours = between.filter_map(|entry| Some((entry.intact()?, entry.offset)));
         skipped.extend(ours.map(|(tag, offset)| (tag, offset, *delivery)));
     }
