@@ -218,7 +218,7 @@ pub fn record_times(batch: &[u8]) -> impl Iterator<Item = (i64, i64)> + '_ {
 }
 
 /// Reads a zigzag varint of up to ten bytes.
-fn varint(bytes: &mut &[u8]) -> Option<i64> {
+pub(crate) fn varint(bytes: &mut &[u8]) -> Option<i64> {
     let mut value = 0_u64;
     for place in 0..10 {
         let (byte, rest) = bytes.split_first()?;

@@ -2,8 +2,10 @@
 //! with the process that started it. A leaf for `broker` and `targets` only.
 
 pub mod batch;
+mod codec;
 pub mod frame;
 mod guard;
 pub mod node;
 pub mod power;
+pub mod records;
 pub mod schema;

@@ -3,3 +3,4 @@
 mod batches;
 mod frames;
 mod power;
+mod records;
