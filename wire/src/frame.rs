@@ -76,6 +76,12 @@ pub fn split(buffer: &mut BytesMut, limit: usize) -> Result<Option<Bytes>, Frame
     Ok(Some(buffer.split_to(size).freeze()))
 }
 
+/// The size of the frame that the buffer holds the beginning of; `None` while even its length is not there.
+#[must_use]
+pub fn announced(buffer: &[u8]) -> Option<usize> {
+    usize::try_from(i32::from_be_bytes(*buffer.first_chunk()?)).ok()
+}
+
 /// Reads the header of a request.
 ///
 /// # Errors

@@ -58,7 +58,12 @@ pub(super) async fn serve(
             () = host.failed.notified() => return host.failure().map_or(Ok(()), |error| Err(error.into())),
             accepted = listener.accept() => {
                 match accepted {
-                    Ok((stream, _)) => connection::serve(Rc::clone(&host), stream),
+                    // Where there is no room, the connection is closed at once.
+                    Ok((stream, _)) => {
+                        if let Some(leave) = host.limits.connect() {
+                            connection::serve(Rc::clone(&host), stream, leave);
+                        }
+                    }
                     // Out of file descriptors, most likely; trying at once would only burn the processor.
                     Err(_) => sleep(TICK).await,
                 }

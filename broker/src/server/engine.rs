@@ -12,6 +12,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use wire::node::{BrokerSpec, NodeEvent};
 
 use super::clock;
+use super::limits::Limits;
 use super::peers;
 use super::report::Reporter;
 use super::storage::{LogSettings, Logs, StorageError};
@@ -45,6 +46,7 @@ pub(super) enum Unanswered {
 pub(super) struct Host {
     pub(super) spec: BrokerSpec,
     pub(super) settings: Settings,
+    pub(super) limits: Limits,
     /// Something failed for good.
     pub(super) failed: Notify,
     failure: RefCell<Option<StorageError>>,
@@ -102,6 +104,7 @@ impl Host {
         Rc::new(Self {
             spec,
             settings,
+            limits: Limits::new(),
             failed: Notify::new(),
             failure: RefCell::new(None),
             reporter,

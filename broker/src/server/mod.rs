@@ -9,6 +9,7 @@ mod connection;
 mod controller;
 mod engine;
 mod error;
+mod limits;
 mod lines;
 mod metadata;
 mod node;

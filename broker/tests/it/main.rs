@@ -2,6 +2,7 @@
 
 mod client;
 mod cluster;
+mod hostile;
 mod power;
 mod replication;
 mod restarts;

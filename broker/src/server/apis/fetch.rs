@@ -15,6 +15,7 @@ use super::named;
 use crate::core::{self, ClusterImage, FetchPartition, FetchResult, PartitionKey, ReplicaIdentity, Uuid};
 use crate::server::connection::{Answer, Closed};
 use crate::server::engine::Host;
+use crate::server::limits;
 
 /// Fetches, and answers when there is enough or time is up.
 ///
@@ -57,7 +58,7 @@ pub(super) fn handle(host: &Rc<Host>, head: Head) -> Result<Answer, Closed> {
             replica,
             max_wait_ms,
             min_bytes: u32::try_from(request.min_bytes).unwrap_or(0),
-            max_bytes: u32::try_from(request.max_bytes).unwrap_or(0),
+            max_bytes: u32::try_from(request.max_bytes).unwrap_or(0).min(limits::FETCH_BYTES),
             partitions: wanted,
         })
     });
