@@ -6,6 +6,7 @@ mod evidence;
 mod figures;
 pub mod guarantees;
 pub mod judgement;
+pub mod linearizability;
 mod spec;
 #[cfg(test)]
 mod testing;
