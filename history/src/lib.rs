@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod event;
+pub mod exchange;
 pub mod fault;
 pub mod ids;
 pub mod load;

@@ -1,0 +1,3 @@
+//! Other people's histories: formats that come in and go out.
+
+pub mod operations;
