@@ -1,3 +1,117 @@
-//! Other people's histories: formats that come in and go out.
+//! Histories from elsewhere, and ours to elsewhere.
+//!
+//! Everything is streamed: memory holds the history, never the file. A file that is not what it claims to
+//! be is an error that names file, line and reason. What is legal and merely makes one wonder is a remark.
 
+mod jepsen;
+mod lines;
 pub mod operations;
+mod scan;
+mod source;
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::plan::Plan;
+use crate::view::History;
+
+pub use jepsen::Notation;
+use lines::Stop;
+use scan::Problem;
+pub use source::Source;
+
+/// What a file's lines are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Operations of Jepsen's Kafka workload.
+    Jepsen(Notation),
+    /// What kafka-verifiable-producer and kafka-verifiable-consumer print.
+    Verifiable,
+    /// Our own histories as JSON Lines.
+    Lines,
+    /// Operations on registers, logs and the like.
+    Operations,
+}
+
+/// A history that was read.
+#[derive(Debug)]
+pub struct Import {
+    /// The history.
+    pub history: History,
+    /// Bytes read.
+    pub bytes: u64,
+    /// Lines read.
+    pub lines: u64,
+    /// What is legal and makes one wonder, a sentence each.
+    pub remarks: Vec<String>,
+}
+
+/// A file that cannot be imported.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// The operating system refused.
+    #[error("failed to read `{path}`")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// A line is not what it should be.
+    #[error("failed to import `{path}`: line {line}: {reason}")]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl ImportError {
+    fn of<E: fmt::Display>(path: &Path, stop: Stop<E>) -> Self {
+        match stop {
+            Stop::Io(source) => Self::Io { path: path.to_owned(), source },
+            Stop::Line(line, reason) => {
+                Self::Line { path: path.to_owned(), line, reason: reason.to_string() }
+            }
+        }
+    }
+}
+
+/// Tells by its first line what a file is; `None` if it is nothing known.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn detect(path: &Path, source: &mut Source) -> Result<Option<Format>, ImportError> {
+    let line = source.first_line().map_err(|error| ImportError::of::<Problem>(path, Stop::Io(error)))?;
+    let fields = |names: &[&str]| names.iter().all(|name| line.contains(&format!("\"{name}\"")));
+    Ok(match line.as_bytes() {
+        [b'{', b':', ..] | [b'#', ..] => Some(Format::Jepsen(Notation::Edn)),
+        [b'{', ..] if line[1..].trim_start().starts_with(':') => Some(Format::Jepsen(Notation::Edn)),
+        [b'{', ..] if fields(&["highwater"]) => Some(Format::Lines),
+        [b'{', ..] if fields(&["call_ns"]) => Some(Format::Operations),
+        [b'{', ..] if fields(&["type", "f"]) => Some(Format::Jepsen(Notation::Json)),
+        [b'{', ..] if fields(&["name", "timestamp"]) => Some(Format::Verifiable),
+        _ => None,
+    })
+}
+
+/// Reads a history; `plan` says what is known of how it came about. `path` is only for messages.
+///
+/// # Errors
+/// If the file cannot be read or is not of this format. Nothing of it is kept then.
+pub fn import(path: &Path, source: &mut Source, format: Format, plan: Plan) -> Result<Import, ImportError> {
+    let read = match format {
+        Format::Jepsen(notation) => jepsen::import(source, notation, plan),
+        Format::Verifiable | Format::Lines | Format::Operations => todo!(),
+    };
+    let import = read.map_err(|stop| ImportError::of(path, stop))?;
+    if import.lines == 0 {
+        return Err(ImportError::of(path, Stop::Line(1, "it holds no operation")));
+    }
+    Ok(import)
+}
