@@ -117,7 +117,9 @@ mod tests {
         }
     }
 
-    fn read(bytes: &[u8], step: usize) -> (Vec<(u64, String)>, Option<(u64, String)>) {
+    type Numbered = (u64, String);
+
+    fn read(bytes: &[u8], step: usize) -> (Vec<Numbered>, Option<Numbered>) {
         let mut lines = Vec::new();
         let stop = each::<String>(Drips(bytes, step), |number, line| {
             lines.push((number, line.to_owned()));

@@ -5,21 +5,25 @@
 
 mod jepsen;
 mod lines;
+mod native;
 pub mod operations;
 mod scan;
 mod source;
+mod verifiable;
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::plan::Plan;
 use crate::view::History;
 
-pub use jepsen::Notation;
+pub use jepsen::{Notation, Unsaid, write_jepsen};
 use lines::Stop;
+pub use native::write_lines;
 use scan::Problem;
 pub use source::Source;
+pub use verifiable::import_verifiable;
 
 /// What a file's lines are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,12 +76,11 @@ pub enum ImportError {
 }
 
 impl ImportError {
-    fn of<E: fmt::Display>(path: &Path, stop: Stop<E>) -> Self {
+    fn of<E: fmt::Display>(file: &Source, stop: Stop<E>) -> Self {
+        let path = file.path.clone();
         match stop {
-            Stop::Io(source) => Self::Io { path: path.to_owned(), source },
-            Stop::Line(line, reason) => {
-                Self::Line { path: path.to_owned(), line, reason: reason.to_string() }
-            }
+            Stop::Io(source) => Self::Io { path, source },
+            Stop::Line(line, reason) => Self::Line { path, line, reason: reason.to_string() },
         }
     }
 }
@@ -86,8 +89,9 @@ impl ImportError {
 ///
 /// # Errors
 /// If it cannot be read.
-pub fn detect(path: &Path, source: &mut Source) -> Result<Option<Format>, ImportError> {
-    let line = source.first_line().map_err(|error| ImportError::of::<Problem>(path, Stop::Io(error)))?;
+pub fn detect(source: &mut Source) -> Result<Option<Format>, ImportError> {
+    let line = source.first_line();
+    let line = line.map_err(|error| ImportError::of::<Problem>(source, Stop::Io(error)))?;
     let fields = |names: &[&str]| names.iter().all(|name| line.contains(&format!("\"{name}\"")));
     Ok(match line.as_bytes() {
         [b'{', b':', ..] | [b'#', ..] => Some(Format::Jepsen(Notation::Edn)),
@@ -100,18 +104,29 @@ pub fn detect(path: &Path, source: &mut Source) -> Result<Option<Format>, Import
     })
 }
 
-/// Reads a history; `plan` says what is known of how it came about. `path` is only for messages.
+/// Reads a history; `plan` says what is known of how it came about.
 ///
 /// # Errors
 /// If the file cannot be read or is not of this format. Nothing of it is kept then.
-pub fn import(path: &Path, source: &mut Source, format: Format, plan: Plan) -> Result<Import, ImportError> {
+pub fn import(source: &mut Source, format: Format, plan: Plan) -> Result<Import, ImportError> {
     let read = match format {
         Format::Jepsen(notation) => jepsen::import(source, notation, plan),
-        Format::Verifiable | Format::Lines | Format::Operations => todo!(),
+        Format::Lines => native::import(source),
+        Format::Verifiable => return import_verifiable(std::slice::from_mut(source), plan),
+        Format::Operations => Err(Stop::Line(
+            1,
+            Problem::new("operations on a model are no history of records (see `check --model`)"),
+        )),
     };
-    let import = read.map_err(|stop| ImportError::of(path, stop))?;
+    let import = read.map_err(|stop| ImportError::of(source, stop))?;
     if import.lines == 0 {
-        return Err(ImportError::of(path, Stop::Line(1, "it holds no operation")));
+        return Err(ImportError::of(source, Stop::Line(1, "it holds no operation")));
     }
     Ok(import)
+}
+
+/// A mistake that serde found in a line.
+fn json_problem(error: &serde_json::Error) -> Problem {
+    // The line within the text it was given is always the first.
+    Problem::new(error.to_string().replace(" at line 1 column ", ", column "))
 }

@@ -2,14 +2,20 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use super::ImportError;
 
 /// Bytes looked at to tell what a file is.
 const PEEK: u64 = 1 << 16;
 
 /// What is imported.
 #[derive(Debug)]
-pub struct Source(Content);
+pub struct Source {
+    /// What messages call it.
+    pub(super) path: PathBuf,
+    content: Content,
+}
 
 #[derive(Debug)]
 enum Content {
@@ -22,7 +28,11 @@ impl Source {
     ///
     /// # Errors
     /// If it cannot be opened, is a directory, or the copy fails.
-    pub fn open(path: &Path) -> io::Result<Self> {
+    pub fn open(path: &Path) -> Result<Self, ImportError> {
+        Self::of(path).map_err(|source| ImportError::Io { path: path.to_owned(), source })
+    }
+
+    fn of(path: &Path) -> io::Result<Self> {
         let mut file = File::open(path)?;
         let kind = file.metadata()?;
         if kind.is_dir() {
@@ -33,18 +43,18 @@ impl Source {
             io::copy(&mut file, &mut copy)?;
             file = copy;
         }
-        Ok(Self(Content::File(file)))
+        Ok(Self { path: path.to_owned(), content: Content::File(file) })
     }
 
-    /// A file that is in memory already.
+    /// A file that is in memory already; messages call it by this name.
     #[must_use]
-    pub fn bytes(bytes: impl Into<Vec<u8>>) -> Self {
-        Self(Content::Bytes(bytes.into()))
+    pub fn bytes(name: &str, bytes: impl Into<Vec<u8>>) -> Self {
+        Self { path: name.into(), content: Content::Bytes(bytes.into()) }
     }
 
     /// From the start.
     pub(super) fn rewound(&mut self) -> io::Result<Box<dyn Read + '_>> {
-        Ok(match &mut self.0 {
+        Ok(match &mut self.content {
             Content::File(file) => {
                 file.seek(SeekFrom::Start(0))?;
                 Box::new(file)

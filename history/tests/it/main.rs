@@ -4,6 +4,7 @@
 mod crash;
 mod damage;
 mod disk;
+mod exchange;
 mod roundtrip;
 mod sample;
 mod view;

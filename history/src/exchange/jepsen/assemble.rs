@@ -93,16 +93,16 @@ impl Assembler {
 
     /// Takes one line.
     pub(super) fn take(&mut self, number: u64, line: &mut Line) -> Result<(), Problem> {
-        let at = self.time(number, line)?;
         let kind = line.kind.ok_or_else(|| Problem::new("it has no `type`"))?;
         let verb = line.verb.ok_or_else(|| Problem::new("it has no `f`"))?;
-        let process = match line.process {
-            Some(Process::Client(process)) => process,
-            Some(Process::Named) => {
+        let process = line.process.ok_or_else(|| Problem::new("it has no `process`"))?;
+        let at = self.time(number, line)?;
+        let process = match process {
+            Process::Client(process) => process,
+            Process::Named => {
                 self.odd.named += 1;
                 return Ok(());
             }
-            None => return Err(Problem::new("it has no `process`")),
         };
         if let (Verb::Micros { .. }, Given::Other(_)) = (verb, &line.value) {
             let Given::Other(problem) = std::mem::take(&mut line.value) else { unreachable!("just seen") };

@@ -290,10 +290,17 @@ impl Line {
                 }
             }
             b"error" => {
-                scan.skip()?;
-                let text = scan.since(place).trim_matches('"');
-                self.error =
-                    (text != "null" && text != "nil").then(|| text.chars().take(ERROR_MAX).collect());
+                let text = if scan.shape() == Shape::Scalar {
+                    match scan.word(&mut self.arena)? {
+                        Some(Word::Text(from, to)) => Some(self.text(from, to).to_owned()),
+                        Some(Word::Number(number)) => Some(number.to_string()),
+                        None => None,
+                    }
+                } else {
+                    scan.skip()?;
+                    Some(scan.since(place).to_owned())
+                };
+                self.error = text.map(|text| text.chars().take(ERROR_MAX).collect());
             }
             _ => scan.skip()?,
         }

@@ -9,6 +9,7 @@ mod assemble;
 mod line;
 mod names;
 mod values;
+mod write;
 
 use std::io::Read;
 
@@ -18,6 +19,9 @@ use super::{Import, Source};
 use crate::plan::Plan;
 use assemble::{Assembler, Foreseen, Odd};
 use line::Line;
+pub(super) use values::Values;
+
+pub use write::{Unsaid, write_jepsen};
 
 /// How the lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@ const EMPTY: u64 = u64::MAX;
 
 /// Records by partition and value.
 #[derive(Debug, Default)]
-pub(super) struct Values {
+pub(in crate::exchange) struct Values {
     partitions: Vec<Dense>,
     sparse: HashMap<(u32, Value), u64>,
 }
@@ -23,7 +23,7 @@ struct Dense {
 
 impl Values {
     /// Notes who sent a value; gives the first sender back if there was one.
-    pub(super) fn insert(&mut self, partition: u32, value: &Value, tag: Tag) -> Result<(), Tag> {
+    pub(in crate::exchange) fn insert(&mut self, partition: u32, value: &Value, tag: Tag) -> Result<(), Tag> {
         if let Some(first) = self.get(partition, value) {
             return Err(first);
         }
@@ -50,7 +50,7 @@ impl Values {
 
     /// Who sent a value.
     #[inline]
-    pub(super) fn get(&self, partition: u32, value: &Value) -> Option<Tag> {
+    pub(in crate::exchange) fn get(&self, partition: u32, value: &Value) -> Option<Tag> {
         let dense = || {
             let Value::Number(number) = value else { return None };
             let dense = self.partitions.get(partition as usize)?;

@@ -260,6 +260,8 @@ impl<'a> Scan<'a> for Edn<'a> {
 
     #[cold]
     fn problem(&self, what: &str) -> Problem {
-        Problem::at(self.at, what)
+        // Whatever is missing at the end is missing because the line was cut.
+        let cut = self.at >= self.bytes.len();
+        Problem::at(self.at, if cut { "the line ends early" } else { what })
     }
 }

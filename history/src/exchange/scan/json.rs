@@ -143,11 +143,7 @@ impl<'a> Json<'a> {
                 return Ok(word);
             }
         }
-        Err(self.problem(if self.at == self.bytes.len() {
-            "the line ends early"
-        } else {
-            "a value is expected"
-        }))
+        Err(self.problem("a value is expected"))
     }
 
     fn skip_within(&mut self, depth: u32) -> Result<(), Problem> {
@@ -286,6 +282,8 @@ impl<'a> Scan<'a> for Json<'a> {
 
     #[cold]
     fn problem(&self, what: &str) -> Problem {
-        Problem::at(self.at, what)
+        // Whatever is missing at the end is missing because the line was cut.
+        let cut = self.at >= self.bytes.len();
+        Problem::at(self.at, if cut { "the line ends early" } else { what })
     }
 }
