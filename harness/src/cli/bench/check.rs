@@ -50,9 +50,12 @@ pub(super) struct CheckBench {
     /// Draw the history from this number
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Where to write it; it is removed afterwards [default: the directory for temporary files]
+    /// Where to write it, for as long as it takes [default: the directory for temporary files]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// Leave the histories where they are, and say where
+    #[arg(long)]
+    keep: bool,
     #[command(flatten)]
     verbosity: VerbosityArgs,
 }
@@ -91,7 +94,7 @@ impl CheckBench {
         };
         let parent = self.dir.clone().unwrap_or_else(env::temp_dir);
         for records in &self.records {
-            let scratch = Scratch::within(&parent);
+            let scratch = Scratch::within(&parent, &format!("check-{records}"));
             let measured = self.measure(*records, &scratch.0, &go_on);
             if !go_on() {
                 let terminated = stopped.get() == Some(SIGTERM);
@@ -99,6 +102,9 @@ impl CheckBench {
             }
             let (made, checked) = measured?;
             output::print(&report(*records, &made, &checked))?;
+            if self.keep {
+                eprintln!("kept in {}", scratch.keep().display());
+            }
             if checked.verdict != "held" || !checked.findings.is_empty() {
                 let found = serde_json::to_string(&checked.findings).unwrap_or_default();
                 let error = anyhow!("a clean history was judged `{}`: {found}", checked.verdict);

@@ -45,13 +45,20 @@ struct Scratch(PathBuf);
 
 impl Scratch {
     /// A directory of this process in `parent`, made when first used.
-    fn within(parent: &Path) -> Self {
-        Self(parent.join(format!("highwater-bench-{}", process::id())))
+    fn within(parent: &Path, what: &str) -> Self {
+        Self(parent.join(format!("highwater-bench-{what}-{}", process::id())))
+    }
+
+    /// Leaves it where it is.
+    fn keep(mut self) -> PathBuf {
+        std::mem::take(&mut self.0)
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        if !self.0.as_os_str().is_empty() {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
     }
 }

@@ -58,7 +58,7 @@ const fn name(arm: Arm) -> &'static str {
 impl RunBench {
     pub(super) fn execute(self) -> Outcome {
         let plan = self.plan()?;
-        let scratch = Scratch::within(&std::env::temp_dir());
+        let scratch = Scratch::within(&std::env::temp_dir(), "run");
         let mut speeds = ARMS.map(|_| Vec::new());
         for round in 0..self.rounds as usize {
             // Each round begins with another arm, so that none is always first on a warm or a cold machine.

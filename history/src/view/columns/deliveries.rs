@@ -16,6 +16,8 @@ const CONTENTS: [Contents; 4] = [Contents::Intact, Contents::Corrupt, Contents::
 const HAS_TAG: u8 = 1 << 2;
 /// The session of the tag follows.
 const HAS_SESSION: u8 = 1 << 3;
+/// The poll is that of the row before.
+const SAME_POLL: u8 = 1 << 4;
 
 /// Deliveries, in order.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -73,7 +75,8 @@ impl Iterator for Deliveries<'_> {
 impl ExactSizeIterator for Deliveries<'_> {}
 
 /// How deliveries are packed: poll, return, partition, offset, producer and sequence number, each against
-/// what came before. Records of one poll share their times, and those of a partition follow each other.
+/// what came before. Records of one poll share their times, the next poll begins where the last one ended and
+/// takes as long, and records of a partition follow each other.
 #[derive(Debug, Clone, PartialEq)]
 enum Packed {}
 
@@ -89,6 +92,11 @@ struct State {
 }
 
 impl State {
+    /// When a poll returns that takes as long as the last one.
+    fn return_of(&self, polled: u64) -> u64 {
+        polled.wrapping_add(self.returned.wrapping_sub(self.polled))
+    }
+
     fn go_on(&mut self, delivery: &Delivery) {
         (self.polled, self.returned) = (delivery.polled.0, delivery.returned.0);
         self.partition = delivery.partition.0;
@@ -120,13 +128,17 @@ impl Codec for Packed {
         let mut flags = delivery.contents as u8;
         let partition = delivery.partition.0;
         let mut fields = [
-            pack::zigzag(state.polled, delivery.polled.0),
-            pack::zigzag(state.returned, delivery.returned.0),
+            pack::zigzag(state.returned, delivery.polled.0),
+            pack::zigzag(state.return_of(delivery.polled.0), delivery.returned.0),
             pack::zigzag(state.partition.into(), partition.into()),
             pack::zigzag(state.offsets[partition as usize % SLOTS], delivery.offset.0.cast_unsigned()),
             0,
             0,
         ];
+        if (delivery.polled.0, delivery.returned.0) == (state.polled, state.returned) {
+            flags |= SAME_POLL;
+            (fields[0], fields[1]) = (0, 0);
+        }
         let mut session = None;
         if let Some(tag) = delivery.tag {
             flags |= HAS_TAG;
@@ -156,13 +168,19 @@ impl Codec for Packed {
             };
             Tag { producer, session, seq: pack::unzigzag(state.seqs[producer as usize % SLOTS], fields[5]) }
         });
+        let (polled, returned) = if flags & SAME_POLL != 0 {
+            (state.polled, state.returned)
+        } else {
+            let polled = pack::unzigzag(state.returned, fields[0]);
+            (polled, pack::unzigzag(state.return_of(polled), fields[1]))
+        };
         let delivery = Delivery {
             partition: Partition(partition),
             offset: Offset(offset.cast_signed()),
             tag,
             contents: CONTENTS[usize::from(flags & 3)],
-            polled: Nanos(pack::unzigzag(state.polled, fields[0])),
-            returned: Nanos(pack::unzigzag(state.returned, fields[1])),
+            polled: Nanos(polled),
+            returned: Nanos(returned),
         };
         state.go_on(&delivery);
         delivery

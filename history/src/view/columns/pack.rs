@@ -1,10 +1,17 @@
-//! Numbers in as few bytes as they need. A row begins with a word of four bytes: eight bits of flags and
-//! six lengths of four bits; then come the six numbers, each of its length. Zeros take no byte, and no
-//! number needs a loop to be read.
+//! Numbers in as few bytes as they need. A row begins with three bytes: six bits of flags and six lengths of
+//! three bits; then come the six numbers, each of its length (7 stands for eight bytes). Zeros take no byte,
+//! and no number needs a loop to be read.
 
 /// Numbers of a row.
 pub(super) const FIELDS: usize = 6;
-const HEAD_BYTES: usize = 4;
+const HEAD_BYTES: usize = 3;
+const FLAG_BITS: usize = 6;
+/// Highest flags.
+pub(super) const FLAGS: u8 = (1 << FLAG_BITS) - 1;
+/// Bytes by length.
+const LENGTHS: [usize; 8] = [0, 1, 2, 3, 4, 5, 6, 8];
+const MASKS: [u64; 8] =
+    [0, 0xff, 0xffff, 0xff_ffff, u32::MAX as u64, 0xff_ffff_ffff, 0xffff_ffff_ffff, u64::MAX];
 
 /// A signed difference as a number that is small where the difference is: 0, -1, 1, -2, …
 pub(super) const fn zigzag(from: u64, to: u64) -> u64 {
@@ -21,14 +28,15 @@ pub(super) const fn unzigzag(from: u64, zigzagged: u64) -> u64 {
 /// Appends a row's word and numbers.
 pub(super) fn put(out: &mut Vec<u8>, flags: u8, fields: [u64; FIELDS]) {
     let mut bytes = [0; HEAD_BYTES + FIELDS * 8 + 8];
+    debug_assert!(flags <= FLAGS);
     let (mut head, mut at) = (u32::from(flags), HEAD_BYTES);
     for (field, number) in fields.into_iter().enumerate() {
-        let length = 8 - number.leading_zeros() as usize / 8;
-        head |= (length as u32) << (8 + 4 * field);
+        let length = (8 - number.leading_zeros() as usize / 8).min(7);
+        head |= (length as u32) << (FLAG_BITS + 3 * field);
         bytes[at..at + 8].copy_from_slice(&number.to_le_bytes());
-        at += length;
+        at += LENGTHS[length];
     }
-    bytes[..HEAD_BYTES].copy_from_slice(&head.to_le_bytes());
+    bytes[..HEAD_BYTES].copy_from_slice(&head.to_le_bytes()[..HEAD_BYTES]);
     out.extend_from_slice(&bytes[..at]);
 }
 
@@ -39,13 +47,13 @@ pub(super) fn take(bytes: &[u8], at: &mut usize) -> (u8, [u64; FIELDS]) {
     *at += HEAD_BYTES;
     let mut fields = [0; FIELDS];
     for (field, number) in fields.iter_mut().enumerate() {
-        let length = (head >> (8 + 4 * field)) as usize & 15;
+        let length = (head >> (FLAG_BITS + 3 * field)) as usize & 7;
         if length > 0 {
-            *number = load(bytes, *at) & (u64::MAX >> (64 - 8 * length));
-            *at += length;
+            *number = load(bytes, *at) & MASKS[length];
+            *at += LENGTHS[length];
         }
     }
-    (head as u8, fields)
+    (head as u8 & FLAGS, fields)
 }
 
 /// The next bytes of a row as they are.
@@ -80,7 +88,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_row_comes_back(rows in proptest::collection::vec((any::<u8>(), [number(), number(), number(), number(), number(), number()]), 1..5)) {
+        fn every_row_comes_back(rows in proptest::collection::vec((0..=FLAGS, [number(), number(), number(), number(), number(), number()]), 1..5)) {
             let mut out = Vec::new();
             for (flags, fields) in &rows {
                 put(&mut out, *flags, *fields);

@@ -15,15 +15,17 @@ const SLOTS: usize = 16;
 
 const OUTCOMES: [Outcome; 4] = [Outcome::Ok, Outcome::Fail, Outcome::Unknown, Outcome::Unknown];
 const TOLDS: [Told; 4] = [Told::Acked, Told::Sent, Told::Failed, Told::Nothing];
+/// A byte follows that says what became of it; without, it was acknowledged at an offset of a partition.
+const UNUSUAL: u8 = 1;
+const HAS_KEY: u8 = 2;
+const HAS_TAG: u8 = 4;
+const HAS_ERROR: u8 = 8;
+// Of that byte: outcome, told, and what there is.
 const TOLD_SHIFT: u8 = 2;
 const HAS_PARTITION: u8 = 1 << 4;
 const HAS_OFFSET: u8 = 1 << 5;
 const HAS_COMPLETED: u8 = 1 << 6;
-/// One more byte of flags follows, and what they name.
-const HAS_MORE: u8 = 1 << 7;
-const HAS_KEY: u8 = 1;
-const HAS_TAG: u8 = 2;
-const HAS_ERROR: u8 = 4;
+const USUAL: u8 = HAS_PARTITION | HAS_OFFSET | HAS_COMPLETED;
 
 /// Sends, in order of invocation.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -137,38 +139,38 @@ impl Codec for Packed {
     }
 
     fn put(state: &mut State, send: &Send, out: &mut Vec<u8>) {
-        let mut flags = send.outcome as u8 | ((send.told as u8) << TOLD_SHIFT);
+        let mut fate = send.outcome as u8 | ((send.told as u8) << TOLD_SHIFT);
         let mut fields = [0; pack::FIELDS];
         if let Some(partition) = send.partition {
-            flags |= HAS_PARTITION;
+            fate |= HAS_PARTITION;
             fields[0] = pack::zigzag(state.partition.into(), partition.0.into());
         }
         if let Some(offset) = send.offset {
-            flags |= HAS_OFFSET;
+            fate |= HAS_OFFSET;
             fields[1] = pack::zigzag(*state.offset(send.partition), offset.0.cast_unsigned());
         }
         fields[2] = pack::zigzag(state.invoked, send.invoked.0);
         fields[3] = pack::zigzag(send.invoked.0, send.intended.0);
         if let Some(completed) = send.completed {
-            flags |= HAS_COMPLETED;
+            fate |= HAS_COMPLETED;
             fields[4] = pack::zigzag(send.invoked.0.wrapping_add(state.took), completed.0);
         }
         fields[5] = send.key.unwrap_or(0);
-        let mut more = 0;
-        more |= if send.key.is_some() { HAS_KEY } else { 0 };
-        more |= if send.tag != state.tag { HAS_TAG } else { 0 };
-        more |= if send.error != ErrorCode::NONE { HAS_ERROR } else { 0 };
-        flags |= if more != 0 { HAS_MORE } else { 0 };
+        let mut flags = 0;
+        flags |= if fate != USUAL { UNUSUAL } else { 0 };
+        flags |= if send.key.is_some() { HAS_KEY } else { 0 };
+        flags |= if send.tag != state.tag { HAS_TAG } else { 0 };
+        flags |= if send.error != ErrorCode::NONE { HAS_ERROR } else { 0 };
         pack::put(out, flags, fields);
-        if more != 0 {
-            out.push(more);
+        if flags & UNUSUAL != 0 {
+            out.push(fate);
         }
-        if more & HAS_TAG != 0 {
+        if flags & HAS_TAG != 0 {
             out.extend_from_slice(&send.tag.producer.to_le_bytes());
             out.extend_from_slice(&send.tag.session.to_le_bytes());
             out.extend_from_slice(&send.tag.seq.to_le_bytes());
         }
-        if more & HAS_ERROR != 0 {
+        if flags & HAS_ERROR != 0 {
             out.extend_from_slice(&send.error.0.to_le_bytes());
         }
         state.go_on(send);
@@ -177,7 +179,8 @@ impl Codec for Packed {
     #[inline]
     fn take(state: &mut State, bytes: &[u8], at: &mut usize) -> Send {
         let (flags, fields) = pack::take(bytes, at);
-        let has = |flag: u8| flags & flag != 0;
+        let [fate] = if flags & UNUSUAL != 0 { pack::raw(bytes, at) } else { [USUAL] };
+        let has = |flag: u8| fate & flag != 0;
         let partition =
             has(HAS_PARTITION).then(|| Partition(pack::unzigzag(state.partition.into(), fields[0]) as u32));
         let offset = has(HAS_OFFSET)
@@ -187,29 +190,25 @@ impl Codec for Packed {
             has(HAS_COMPLETED).then(|| Nanos(pack::unzigzag(invoked.wrapping_add(state.took), fields[4])));
         let mut send = Send {
             tag: state.tag,
-            key: None,
+            key: (flags & HAS_KEY != 0).then_some(fields[5]),
             partition,
             offset,
             intended: Nanos(pack::unzigzag(invoked, fields[3])),
             invoked: Nanos(invoked),
             completed,
-            outcome: OUTCOMES[usize::from(flags & 3)],
-            told: TOLDS[usize::from((flags >> TOLD_SHIFT) & 3)],
+            outcome: OUTCOMES[usize::from(fate & 3)],
+            told: TOLDS[usize::from((fate >> TOLD_SHIFT) & 3)],
             error: ErrorCode::NONE,
         };
-        if has(HAS_MORE) {
-            let [more] = pack::raw(bytes, at);
-            send.key = (more & HAS_KEY != 0).then_some(fields[5]);
-            if more & HAS_TAG != 0 {
-                send.tag = Tag {
-                    producer: u32::from_le_bytes(pack::raw(bytes, at)),
-                    session: u32::from_le_bytes(pack::raw(bytes, at)),
-                    seq: u64::from_le_bytes(pack::raw(bytes, at)),
-                };
-            }
-            if more & HAS_ERROR != 0 {
-                send.error = ErrorCode(i32::from_le_bytes(pack::raw(bytes, at)));
-            }
+        if flags & HAS_TAG != 0 {
+            send.tag = Tag {
+                producer: u32::from_le_bytes(pack::raw(bytes, at)),
+                session: u32::from_le_bytes(pack::raw(bytes, at)),
+                seq: u64::from_le_bytes(pack::raw(bytes, at)),
+            };
+        }
+        if flags & HAS_ERROR != 0 {
+            send.error = ErrorCode(i32::from_le_bytes(pack::raw(bytes, at)));
         }
         state.go_on(&send);
         send
