@@ -4,13 +4,16 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::mem;
 
 use crate::event::{EndedOperation, Event, Note};
-use crate::ids::{Nanos, Tag};
+use crate::ids::{Nanos, Partition, Tag};
 use crate::outcome::{ErrorCode, Outcome, Told};
 use crate::segment::Header;
 use crate::view::{Damage, Delivery, Imported, Send, Session};
 
 /// Sends that wait for their report unpacked; behind this many the first is packed as it is.
 const WINDOW: usize = 1 << 17;
+
+/// Partitions end below this. Checkers keep a log for each, so a number out of nowhere must not become one.
+const PARTITIONS: u32 = 1 << 20;
 
 /// What the row before was, for a source's value that belongs to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +70,9 @@ impl Merge {
     }
 
     fn add(&mut self, before: Before, time: Nanos, event: Event) -> Result<(), String> {
+        if let Some(partition) = partition_of(&event).filter(|partition| partition.0 >= PARTITIONS) {
+            return Err(format!("partition {partition} is none (a topic has fewer than {PARTITIONS})"));
+        }
         match event {
             Event::SendInvoked { tag, partition, key, payload_bytes: _, intended } => {
                 self.invoke(Send {
@@ -206,6 +212,15 @@ impl Merge {
         (session.role, session.index, session.session) = (header.role, header.index, header.session);
         session.seal();
         session
+    }
+}
+
+/// Where a record went or was.
+fn partition_of(event: &Event) -> Option<Partition> {
+    match event {
+        Event::SendInvoked { partition, .. } | Event::SendCompleted { partition, .. } => *partition,
+        Event::Delivered { partition, .. } => Some(*partition),
+        _ => None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use history::{Event, Nanos, Note, Recorder, Role};
+use history::{Detail, Ended, EndedOperation, Event, Function, Nanos, Note, Outcome, Recorder, Role};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -15,6 +15,8 @@ use crate::sample::{UNGUARDED, acked, invoked, load};
 const CHILD: &str = "HISTORY_TEST_CRASH_DIR";
 /// Every so many sends the child also records a note.
 const NOTE_EVERY: u64 = 64;
+/// Every so many an operation with a wide part.
+const OPERATION_EVERY: u64 = 48;
 
 /// Not a test of its own: what the child of the test below does until it is killed. It tells its parent of
 /// every send only after it is on record.
@@ -30,10 +32,25 @@ fn worker() {
         if seq % NOTE_EVERY == 0 {
             recorder.record(Nanos(seq), &Event::Note(Note::Retries { total: seq })).expect("recorded");
         }
+        if seq % OPERATION_EVERY == 0 {
+            recorder.record(Nanos(seq), &operation(seq)).expect("recorded");
+        }
         if seq % 16 == 0 && writeln!(pipe, "{seq}").is_err() {
             return;
         }
     }
+}
+
+fn operation(seq: u64) -> Event {
+    let ended = Ended {
+        function: Function::Txn,
+        invoked: Nanos(seq),
+        completed: Some(Nanos(seq)),
+        outcome: Outcome::Ok,
+        line: Some(seq + 1),
+        detail: Some(Detail { error: Some("none".to_owned()), ..Detail::default() }),
+    };
+    Event::OperationEnded(Box::new(EndedOperation { ended, runs: Vec::new() }))
 }
 
 /// Ends the child it started, also when the test fails.
@@ -51,7 +68,7 @@ fn what_was_recorded_before_sigkill_is_there() {
     let mut random = ChaCha8Rng::seed_from_u64(0x6877);
     // Early, around the edges of the first chunks (4096 and 8192 rows more), and late.
     let points = [0, 1, 900, 2_030, 2_048, 6_090].map(|point| point + random.random_range(0..64));
-    for point in points.into_iter().chain((0..6).map(|_| random.random_range(0..40_000))) {
+    for point in points.into_iter().chain((0..14).map(|_| random.random_range(0..40_000))) {
         let dir = tempfile::tempdir().expect("a directory");
         let child = Command::new(env::current_exe().expect("this test binary"))
             .args(["--exact", "crash::worker", "--nocapture"])
@@ -80,5 +97,9 @@ fn what_was_recorded_before_sigkill_is_there() {
         let reported = session.sends().filter(|send| send.completed.is_some()).count() as u64;
         assert!(reported > told, "{reported} reports of {told}");
         assert!(session.notes.len() as u64 > told / NOTE_EVERY);
+        let operations = session.recorded_operations();
+        assert!(operations as u64 > told / OPERATION_EVERY, "{operations} operations of {told}");
+        let last = session.operation(operations - 1);
+        assert_eq!(last.line, Some((operations as u64 - 1) * OPERATION_EVERY + 1));
     }
 }

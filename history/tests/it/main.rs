@@ -7,4 +7,5 @@ mod disk;
 mod exchange;
 mod roundtrip;
 mod sample;
+mod torn;
 mod view;
