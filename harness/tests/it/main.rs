@@ -8,4 +8,5 @@ mod kafka;
 mod lifetime;
 mod runs;
 mod stage;
+mod store;
 mod tidy;
