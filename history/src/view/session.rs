@@ -244,6 +244,7 @@ impl Session {
         self.open = Vec::new();
         self.sends.seal();
         self.deliveries.seal();
+        self.operations.seal();
     }
 }
 

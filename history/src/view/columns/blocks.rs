@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Range;
 
 /// Rows of a block: few enough for reading one row by its index, enough for what a fresh start costs.
-const BLOCK: usize = 32;
+pub(super) const BLOCK: usize = 32;
 
 /// How rows of one sort are packed.
 pub(super) trait Codec {

@@ -5,11 +5,13 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::{DeliveryColumn, SendColumn};
+use super::{DeliveryColumn, OperationColumn, SendColumn};
 use crate::event::Contents;
 use crate::ids::{Nanos, Offset, Partition, Tag};
 use crate::outcome::{ErrorCode, Outcome, Told};
+use crate::view::operation::{Detail, Function, Run};
 use crate::view::rows::{Delivery, Send};
+use crate::view::session::Ended;
 
 /// Small numbers and huge ones.
 fn number() -> impl Strategy<Value = u64> {
@@ -104,6 +106,68 @@ proptest! {
         expected[at] = new;
         prop_assert_eq!(column.range(0..expected.len()).collect::<Vec<_>>(), expected);
         prop_assert_eq!(column.get(at), new);
+    }
+}
+
+/// Everything an operation has, and how many sends and deliveries there are before and in it.
+fn operation() -> impl Strategy<Value = (Ended, usize, usize, Vec<Run>)> {
+    let function = select(vec![
+        Function::Send,
+        Function::Poll,
+        Function::Txn,
+        Function::Assign,
+        Function::Subscribe,
+        Function::Commit,
+        Function::Crash,
+        Function::Other,
+    ]);
+    let outcome = select(vec![Outcome::Ok, Outcome::Fail, Outcome::Unknown]);
+    let detail = option::of(Just(Detail { seek_to_beginning: true, ..Detail::default() }));
+    let run = prop_oneof![(0_u32..3).prop_map(Run::Sends), (0_u32..3).prop_map(Run::Poll)];
+    (
+        function,
+        outcome,
+        (number(), option::of(number())),
+        option::of(1_u64..1 << 60),
+        detail,
+        0_usize..4,
+        0_usize..4,
+        vec(run, 0..3),
+    )
+        .prop_map(|(function, outcome, (invoked, completed), line, detail, sends, deliveries, runs)| {
+            let (invoked, completed) = (Nanos(invoked), completed.map(Nanos));
+            (Ended { function, invoked, completed, outcome, line, detail }, sends, deliveries, runs)
+        })
+}
+
+proptest! {
+    #[test]
+    fn every_operation_comes_back(rows in vec(operation(), 0..100)) {
+        let mut column = OperationColumn::default();
+        let (mut sends, mut deliveries) = (0, 0);
+        for (ended, more, others, runs) in &rows {
+            (sends, deliveries) = (sends + more, deliveries + others);
+            column.push(ended.clone(), sends, deliveries, runs.clone());
+        }
+        column.seal();
+        prop_assert_eq!(column.iter().count(), rows.len());
+        let (mut sends, mut deliveries) = (0, 0);
+        for (index, (operation, (ended, more, others, runs))) in column.iter().zip(&rows).enumerate() {
+            prop_assert_eq!(&operation, &column.get(index));
+            let back = Ended {
+                function: operation.function,
+                invoked: operation.invoked,
+                completed: operation.completed,
+                outcome: operation.outcome,
+                line: operation.line,
+                detail: operation.detail.cloned(),
+            };
+            prop_assert_eq!(&back, ended);
+            prop_assert_eq!(&operation.sends, &(sends..sends + more));
+            prop_assert_eq!(&operation.deliveries, &(deliveries..deliveries + others));
+            prop_assert!(operation.runs.is_empty() || operation.runs == runs.as_slice());
+            (sends, deliveries) = (operation.sends.end, operation.deliveries.end);
+        }
     }
 }
 
