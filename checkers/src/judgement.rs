@@ -54,6 +54,9 @@ pub struct Finding {
     pub summary: String,
     /// The first few, in order of time.
     pub examples: Vec<Witness>,
+    /// A picture of the first of them, self-contained SVG, where one says more than words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picture: Option<String>,
 }
 
 /// One witness of a finding.

@@ -4,6 +4,7 @@ mod catalog;
 mod context;
 mod evidence;
 mod figures;
+mod graph;
 pub mod guarantees;
 pub mod judgement;
 pub mod linearizability;

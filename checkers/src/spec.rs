@@ -52,7 +52,14 @@ impl Kind {
         summary: String,
         examples: Vec<crate::Witness>,
     ) -> Finding {
-        Finding { checker: checker.name.to_owned(), kind: self.name.to_owned(), count, summary, examples }
+        Finding {
+            checker: checker.name.to_owned(),
+            kind: self.name.to_owned(),
+            count,
+            summary,
+            examples,
+            picture: None,
+        }
     }
 }
 

@@ -19,13 +19,18 @@ pub fn now() -> Nanos {
     )
 }
 
-/// Which clock stamped a segment: stamps compare only where all fields agree.
+/// Which clock stamped a segment: stamps compare where all fields agree, or as far as the clocks were
+/// measured against each other.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ClockIdentity {
     /// `/proc/sys/kernel/random/boot_id`, empty where there is none.
     pub boot_id: String,
     /// The time namespace (`/proc/self/ns/time`), empty where there is none.
     pub time_namespace: String,
+    /// Nanoseconds by which its stamps, moved to the clock of the run by the measured offset, may still be
+    /// off; `None` on the host of the run itself, and where nobody measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_ns: Option<u64>,
 }
 
 impl ClockIdentity {
@@ -34,6 +39,10 @@ impl ClockIdentity {
     pub fn here() -> Self {
         let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         let namespace = std::fs::read_link("/proc/self/ns/time").unwrap_or_default();
-        Self { boot_id: boot_id.trim().to_owned(), time_namespace: namespace.to_string_lossy().into_owned() }
+        Self {
+            boot_id: boot_id.trim().to_owned(),
+            time_namespace: namespace.to_string_lossy().into_owned(),
+            error_ns: None,
+        }
     }
 }

@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_record_read_truncated_and_read_again_was_given_twice() {
-        let log = "p0#0 0@1 acked\n p1#0 0@0 acked\n log 0: p1#0 p0#0";
+        let log = "p1#0 0@0 acked\n p0#0 0@1 acked\n log 0: p1#0 p0#0";
         check(&format!("{log}\n read r0 0: 0=p0#0 1=p0#0"), "duplicate 1");
     }
 }

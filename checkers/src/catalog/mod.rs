@@ -3,10 +3,12 @@
 mod availability;
 mod duplicates;
 mod exercise;
+mod log_linearizability;
 mod loss;
 mod offsets;
 mod order;
 mod phantoms;
+mod transactions;
 mod visibility;
 
 include!(concat!(env!("OUT_DIR"), "/catalog.rs"));

@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_reader_and_the_log_disagree_about_a_record_that_moved() {
-        let text = "p0#0 0@1 acked\n p1#0 0@0 acked\n log 0: p1#0 p0#0";
+        let text = "p1#0 0@0 acked\n p0#0 0@1 acked\n log 0: p1#0 p0#0";
         check(&format!("{text}\n read r0 0: 0=p0#0"), "inconsistent-offsets 1");
         check(&format!("{text}\n read r0 0: 1=p0#0"), "");
     }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use history::event::Role;
+use history::view::Function;
 use history::{History, Note};
 
 use super::retries;
@@ -23,10 +24,10 @@ pub(super) fn read(history: &History) -> (Terms, Vec<String>) {
     let replicas = reader.topic("replication.factor", |text| text.parse().ok(), "3");
     let min_isr = reader.topic("min.insync.replicas", |text| text.parse().ok(), "2");
     let unclean = reader.topic("unclean.leader.election.enable", parse_bool, "false");
-    if reader.tells_nothing() {
-        reader.assumed.push("isolation.level=read_committed".to_owned());
-    }
     let flush_each = reader.flushes_each();
+    let read_committed = reader.read_committed();
+    let transactional = transactional(history);
+    let strict_serializable = reader.promised("strict-serializable");
     let undisturbed = retries(history) == 0
         && !history
             .of(Role::Producer)
@@ -34,10 +35,31 @@ pub(super) fn read(history: &History) -> (Terms, Vec<String>) {
     let envelope = Envelope::of(&history.plan.schedule);
     let assumed = reader.assumed;
     let retry = retries_allowed > 0;
-    (
-        Terms { acks, min_isr, replicas, unclean, idempotent, flush_each, retry, undisturbed, envelope },
-        assumed,
-    )
+    let terms = Terms {
+        acks,
+        min_isr,
+        replicas,
+        unclean,
+        idempotent,
+        flush_each,
+        retry,
+        undisturbed,
+        read_committed,
+        transactional,
+        strict_serializable,
+        envelope,
+    };
+    (terms, assumed)
+}
+
+/// Whether anything was done in transactions.
+fn transactional(history: &History) -> bool {
+    history.imported.as_ref().is_some_and(|imported| imported.transactions)
+        || history.sessions.iter().any(|session| {
+            session.effective.get("transactional.id").is_some_and(|id| !id.is_empty())
+                || (0..session.recorded_operations())
+                    .any(|index| session.operation(index).function == Function::Txn)
+        })
 }
 
 struct Reader<'a> {
@@ -92,6 +114,29 @@ impl Reader<'_> {
             .or_else(|| cell.topic.get("flush.messages"))
             .or_else(|| cell.broker.get("log.flush.interval.messages"));
         effective.is_some_and(|messages| messages == "1")
+    }
+
+    /// Whether readers are given committed records only: every reader says so, or the plan, else librdkafka's
+    /// default (which is not the Java client's). Drains read both on purpose and do not count.
+    fn read_committed(&mut self) -> bool {
+        let name = "isolation.level";
+        let readers = self.history.sessions.iter().filter(|session| session.role != Role::Drain);
+        let told = readers.filter_map(|session| session.effective.get(name)).map(String::as_str);
+        let cell = &self.history.plan.cell;
+        let planned = || cell.librdkafka.get(name).or_else(|| cell.consumer.get(name)).map(String::as_str);
+        let parse = |level: &str| Some(level != "read_uncommitted");
+        match told.filter_map(parse).reduce(std::cmp::min).or_else(|| planned().and_then(parse)) {
+            Some(committed) => committed,
+            None if self.tells_nothing() => self.assume(name, parse, "read_committed"),
+            None => true,
+        }
+    }
+
+    /// Whether the user says that the target promises this, beyond what Kafka does.
+    fn promised(&self, name: &str) -> bool {
+        let cell = &self.history.plan.cell;
+        let scopes = [&cell.topic, &cell.producer, &cell.consumer, &cell.broker, &cell.librdkafka];
+        scopes.iter().find_map(|scope| scope.get(name)).is_some_and(|value| value == "true")
     }
 
     fn assume<T>(&mut self, name: &str, parse: fn(&str) -> Option<T>, value: &str) -> T {

@@ -53,6 +53,24 @@ pub enum Cause {
     NothingInvented,
     /// A healed cluster must serve again.
     HealedServes,
+    /// Nothing that moves leadership.
+    OneLeader,
+    /// An old leader may still answer.
+    OldLeader,
+    /// Readers are given committed records only.
+    CommittedOnly,
+    /// Readers are given everything.
+    ReadUncommitted,
+    /// A commit reaches every partition.
+    AllOrNothing,
+    /// The end of one transaction may arrive in the next.
+    LateEnd,
+    /// A newer epoch shuts out the older.
+    Fenced,
+    /// Polls are no snapshots, writes are not isolated.
+    NoSnapshots,
+    /// The user says that the target promises it.
+    PromisedByTarget,
 }
 
 impl Cause {
@@ -131,6 +149,29 @@ impl Cause {
             Self::HealedServes => {
                 "once every fault is healed, every partition must be writable and readable again"
             }
+            Self::CommittedOnly => "readers of committed records are given what has certainly taken effect",
+            Self::ReadUncommitted => {
+                "with isolation.level=read_uncommitted readers are given what may yet be aborted"
+            }
+            Self::AllOrNothing => {
+                "a transaction's markers go to every partition it wrote to, or it is aborted in all"
+            }
+            Self::LateEnd => {
+                "a planned fault can hold a request back, and the end of one transaction may then decide the next one \
+                 of the same producer epoch"
+            }
+            Self::Fenced => {
+                "a new session of a transactional id raises its epoch, and brokers refuse the older one"
+            }
+            Self::NoSnapshots => {
+                "Kafka's polls are no snapshots, and the writes of its transactions are not isolated"
+            }
+            Self::PromisedByTarget => "strict-serializable=true says that the target promises it",
+            Self::OneLeader => "no planned fault moves leadership, and a leader knows its own end",
+            Self::OldLeader => {
+                "a planned fault can move leadership, and an old leader, or a new one that has not yet caught up, may \
+                 answer with a lower end"
+            }
         }
     }
 
@@ -162,6 +203,12 @@ impl Cause {
             Self::EveryRecordReported | Self::ApplicationDied => "guarantees §1",
             Self::NothingInvented => "KIP-98, record batch checksum",
             Self::HealedServes => "guarantees §8",
+            Self::CommittedOnly | Self::AllOrNothing | Self::Fenced => "guarantees §4; KIP-98",
+            Self::ReadUncommitted => "guarantees §4; Kafka consumer configuration, isolation.level",
+            Self::LateEnd => "guarantees §4; KAFKA-17754, KIP-890",
+            Self::NoSnapshots => "guarantees §4; KIP-98",
+            Self::PromisedByTarget => "the user's --set strict-serializable=true",
+            Self::OneLeader | Self::OldLeader => "guarantees §3; KIP-207",
         }
     }
 
@@ -194,6 +241,15 @@ impl Cause {
             Self::ApplicationDied => "nothing is promised for a killed application",
             Self::NothingInvented => "no configuration allows it",
             Self::HealedServes => "a healed cluster must serve",
+            Self::CommittedOnly => "readers are given committed records only",
+            Self::ReadUncommitted => "isolation.level=read_uncommitted allows",
+            Self::AllOrNothing => "a transaction is all or nothing",
+            Self::LateEnd => "a late end of a transaction allows (KAFKA-17754)",
+            Self::Fenced => "a newer session fences the older",
+            Self::NoSnapshots => "Kafka does not promise otherwise",
+            Self::PromisedByTarget => "the target promises strict serializability",
+            Self::OneLeader => "a leader that stays knows its own end",
+            Self::OldLeader => "a moved leadership allows",
         }
     }
 }

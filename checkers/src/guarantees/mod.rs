@@ -8,6 +8,8 @@ mod repeats;
 mod table;
 #[cfg(test)]
 mod tests;
+mod time;
+mod transactions;
 
 use std::collections::BTreeSet;
 
@@ -17,8 +19,9 @@ pub(crate) use advice::advice;
 pub use cause::Cause;
 pub use table::GUARANTEES;
 pub(crate) use table::{
-    ACKNOWLEDGED_LOSS, AVAILABILITY, CLIENT_LOSS, DUPLICATES, OFFSETS, ORDER, PHANTOMS, READING, SILENT_LOSS,
-    UNCONFIRMED_LOSS, UNSEEN, VISIBILITY,
+    ABORTED_READS, ACKNOWLEDGED_LOSS, ATOMICITY, AVAILABILITY, CLIENT_LOSS, DUPLICATES, END_OFFSETS, FENCING,
+    ISOLATION, OFFSETS, ORDER, PHANTOMS, READING, REAL_TIME, SERIALIZABILITY, SILENT_LOSS, UNCONFIRMED_LOSS,
+    UNSEEN, VISIBILITY,
 };
 
 use crate::Expectation;
@@ -95,6 +98,14 @@ impl Envelope {
         self.classes.iter().any(|class| class.moves_leadership())
     }
 
+    /// Whether a request may arrive long after it was given up: a pause or a cut holds it back, a kill drops
+    /// it with its connection.
+    #[must_use]
+    pub fn delays_requests(&self) -> bool {
+        use FaultClass::{IsolateFollowers, IsolateLeader, Pause};
+        [Pause, IsolateLeader, IsolateFollowers].iter().any(|class| self.classes.contains(class))
+    }
+
     /// Whether every in-sync replica can be out at once, so that an unclean election has to choose among
     /// the others. One outage leaves the rest of a full ISR; a second may come before the first is back
     /// in it, and one after a shrink takes the last member.
@@ -123,6 +134,13 @@ pub struct Terms {
     pub retry: bool,
     /// No client counted a retry or raised an error: nothing shows that anything was sent twice.
     pub undisturbed: bool,
+    /// `isolation.level=read_committed` for every reader.
+    pub read_committed: bool,
+    /// Something was done in transactions.
+    pub transactional: bool,
+    /// The user says that the target promises strict serializability (`strict-serializable=true`), which
+    /// Kafka does not.
+    pub strict_serializable: bool,
     /// What may go wrong.
     pub envelope: Envelope,
 }

@@ -1,6 +1,6 @@
 //! Every guarantee, in the order of every verdict.
 
-use super::{Cause, Guarantee, Promise, loss, repeats};
+use super::{Cause, Guarantee, Promise, loss, repeats, time, transactions};
 
 /// No acknowledged record is lost.
 pub(crate) static ACKNOWLEDGED_LOSS: Guarantee = Guarantee {
@@ -82,11 +82,67 @@ pub(crate) static OFFSETS: Guarantee = Guarantee {
     needs_log: true,
 };
 
+/// The log agrees with time.
+pub(crate) static REAL_TIME: Guarantee = Guarantee {
+    name: "real-time-order",
+    promise: "a record sent after another was acknowledged lies behind it",
+    rule: time::order,
+    needs_log: true,
+};
+
+/// Ends agree with time.
+pub(crate) static END_OFFSETS: Guarantee = Guarantee {
+    name: "end-offsets",
+    promise: "an end offset asked for after healing covers what was acknowledged before",
+    rule: time::ends,
+    needs_log: true,
+};
+
 /// Nothing comes from nowhere.
 pub(crate) static PHANTOMS: Guarantee = Guarantee {
     name: "phantoms",
     promise: "every record was sent, and is whole",
     rule: |_| Some(Promise::must_hold(Cause::NothingInvented)),
+    needs_log: true,
+};
+
+/// G1a.
+pub(crate) static ABORTED_READS: Guarantee = Guarantee {
+    name: "aborted-reads",
+    promise: "nothing of a failed operation is read",
+    rule: transactions::aborted_reads,
+    needs_log: false,
+};
+
+/// G1c.
+pub(crate) static ISOLATION: Guarantee = Guarantee {
+    name: "transaction-isolation",
+    promise: "nothing of a transaction is read before it is over",
+    rule: transactions::isolation,
+    needs_log: false,
+};
+
+/// All or nothing.
+pub(crate) static ATOMICITY: Guarantee = Guarantee {
+    name: "atomicity",
+    promise: "a transaction is applied whole or not at all",
+    rule: transactions::atomicity,
+    needs_log: true,
+};
+
+/// No zombies.
+pub(crate) static FENCING: Guarantee = Guarantee {
+    name: "fencing",
+    promise: "a fenced producer writes no more",
+    rule: transactions::fencing,
+    needs_log: true,
+};
+
+/// One order.
+pub(crate) static SERIALIZABILITY: Guarantee = Guarantee {
+    name: "strict-serializability",
+    promise: "one order in real time explains all transactions",
+    rule: transactions::serializability,
     needs_log: true,
 };
 
@@ -110,6 +166,13 @@ pub static GUARANTEES: &[&Guarantee] = &[
     &UNSEEN,
     &READING,
     &OFFSETS,
+    &REAL_TIME,
+    &END_OFFSETS,
     &PHANTOMS,
+    &ABORTED_READS,
+    &ISOLATION,
+    &ATOMICITY,
+    &FENCING,
+    &SERIALIZABILITY,
     &AVAILABILITY,
 ];

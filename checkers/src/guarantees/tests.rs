@@ -48,7 +48,7 @@ fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for acks in [Acks::None, Acks::Leader, Acks::All] {
         for (replicas, min_isr) in [(1, 1), (2, 1), (2, 2), (3, 1), (3, 2), (3, 3)] {
-            for bits in 0..32_u32 {
+            for bits in 0..256_u32 {
                 for &(faults, moves, empties) in PLANS {
                     let mut envelope = Envelope::default();
                     faults.iter().for_each(|class| envelope.add(*class));
@@ -64,6 +64,9 @@ fn cases() -> Vec<Case> {
                         flush_each,
                         retry,
                         undisturbed,
+                        read_committed: !bit(5),
+                        transactional: bit(6),
+                        strict_serializable: bit(7),
                         envelope,
                     };
                     cases.push(Case { faults, terms, moves, empties });
@@ -137,8 +140,31 @@ fn expected(case: &Case, guarantee: &str) -> Option<Expectation> {
             }
         }
         "visibility" | "unseen" | "reading-order" => loss_table(case, Acks::All),
-        "offsets" if terms.acks == Acks::None => loss_table(case, Acks::All),
-        "offsets" => loss,
+        "offsets" | "real-time-order" if terms.acks == Acks::None => loss_table(case, Acks::All),
+        "offsets" | "real-time-order" => loss,
+        "transaction-isolation" | "atomicity" | "fencing" if !terms.transactional => return None,
+        "aborted-reads" | "transaction-isolation" if terms.transactional && !terms.read_committed => {
+            NoGuarantee
+        }
+        "aborted-reads" | "transaction-isolation" | "atomicity" | "fencing"
+            if terms.transactional && loss_table(case, Acks::All) == MayBreak =>
+        {
+            MayBreak
+        }
+        "atomicity" | "aborted-reads" if terms.transactional => {
+            let held_back = |class: &FaultClass| matches!(class, Pause | IsolateLeader | IsolateFollowers);
+            if terms.envelope.classes.iter().any(held_back) { MayBreak } else { MustHold }
+        }
+        "aborted-reads" | "transaction-isolation" | "fencing" => MustHold,
+        "strict-serializability" if terms.strict_serializable => MustHold,
+        "strict-serializability" => NoGuarantee,
+        "end-offsets" => {
+            if case.moves {
+                MayBreak
+            } else {
+                MustHold
+            }
+        }
         other => panic!("no table for {other}"),
     })
 }
@@ -146,7 +172,7 @@ fn expected(case: &Case, guarantee: &str) -> Option<Expectation> {
 #[test]
 fn every_rule_answers_as_the_tables_say() {
     let cases = cases();
-    assert_eq!(cases.len(), 3 * 6 * 32 * PLANS.len());
+    assert_eq!(cases.len(), 3 * 6 * 256 * PLANS.len());
     for case in cases {
         for guarantee in GUARANTEES {
             let answer = (guarantee.rule)(&case.terms).map(|promise| promise.expectation);
@@ -268,7 +294,48 @@ fn the_texts_are_these() {
     offsets MustHold: acks=1 needs the leader alone, and no planned fault moves leadership
     offsets MustHold: acks=all waits for every in-sync replica and only those are elected, so process and network faults lose nothing
     offsets MustHold: acks=all with min.insync.replicas of 2 or more confirms what at least two replicas have, and only those are elected
+    real-time-order MayBreak: the only replica acknowledges what is in its page cache, which a planned power failure takes | -
+    real-time-order MustHold: the only replica keeps what it wrote through kills, pauses and cuts: the page cache outlives the process
+    real-time-order MustHold: flush.messages=1 syncs a record before it is acknowledged
+    real-time-order MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, lose its power and be elected again | -
+    real-time-order MustHold: readers are served only what every in-sync replica has, and only those are elected
+    real-time-order MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | -
+    real-time-order MustHold: unclean election is on, but the planned faults cannot take every in-sync replica out at once
+    real-time-order MustHold: one broker loses its power, and nothing else planned keeps the other in-sync replicas from having every acknowledged record
+    real-time-order MayBreak: the planned power failures can hit replicas before the others are in sync again, and what is acknowledged is in memory only | -
+    real-time-order MayBreak: acks=1 confirms before any follower has the record, and a planned fault can move leadership to one that lacks it | -
+    real-time-order MustHold: acks=1 needs the leader alone, and no planned fault moves leadership
+    real-time-order MustHold: acks=all waits for every in-sync replica and only those are elected, so process and network faults lose nothing
+    real-time-order MustHold: acks=all with min.insync.replicas of 2 or more confirms what at least two replicas have, and only those are elected
+    end-offsets MayBreak: a planned fault can move leadership, and an old leader, or a new one that has not yet caught up, may answer with a lower end | -
+    end-offsets MustHold: no planned fault moves leadership, and a leader knows its own end
     phantoms MustHold: no configuration allows records that nobody sent, or damaged ones
+    aborted-reads MustHold: readers of committed records are given what has certainly taken effect
+    aborted-reads MayBreak: the only replica acknowledges what is in its page cache, which a planned power failure takes | -
+    aborted-reads MayBreak: a planned fault can hold a request back, and the end of one transaction may then decide the next one of the same producer epoch | -
+    aborted-reads NoGuarantee: with isolation.level=read_uncommitted readers are given what may yet be aborted
+    aborted-reads MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, lose its power and be elected again | -
+    aborted-reads MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | -
+    aborted-reads MayBreak: the planned power failures can hit replicas before the others are in sync again, and what is acknowledged is in memory only | -
+    transaction-isolation MayBreak: the only replica acknowledges what is in its page cache, which a planned power failure takes | -
+    transaction-isolation MustHold: readers of committed records are given what has certainly taken effect
+    transaction-isolation NoGuarantee: with isolation.level=read_uncommitted readers are given what may yet be aborted
+    transaction-isolation MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, lose its power and be elected again | -
+    transaction-isolation MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | -
+    transaction-isolation MayBreak: the planned power failures can hit replicas before the others are in sync again, and what is acknowledged is in memory only | -
+    atomicity MayBreak: the only replica acknowledges what is in its page cache, which a planned power failure takes | -
+    atomicity MustHold: a transaction's markers go to every partition it wrote to, or it is aborted in all
+    atomicity MayBreak: a planned fault can hold a request back, and the end of one transaction may then decide the next one of the same producer epoch | -
+    atomicity MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, lose its power and be elected again | -
+    atomicity MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | -
+    atomicity MayBreak: the planned power failures can hit replicas before the others are in sync again, and what is acknowledged is in memory only | -
+    fencing MayBreak: the only replica acknowledges what is in its page cache, which a planned power failure takes | -
+    fencing MustHold: a new session of a transactional id raises its epoch, and brokers refuse the older one
+    fencing MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, lose its power and be elected again | -
+    fencing MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | -
+    fencing MayBreak: the planned power failures can hit replicas before the others are in sync again, and what is acknowledged is in memory only | -
+    strict-serializability NoGuarantee: Kafka's polls are no snapshots, and the writes of its transactions are not isolated
+    strict-serializability MustHold: strict-serializable=true says that the target promises it
     availability MustHold: once every fault is healed, every partition must be writable and readable again
     ");
 }

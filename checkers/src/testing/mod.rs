@@ -3,6 +3,7 @@
 mod clean;
 mod notation;
 mod planted;
+mod transactional;
 
 use history::event::{Phase, Role};
 use history::view::Send;
@@ -14,6 +15,7 @@ use history::{
 
 pub(crate) use clean::{Rng, clean};
 pub(crate) use notation::{check, scene};
+pub(crate) use transactional::{Txn, World, world};
 
 const MS: u64 = 1_000_000;
 
@@ -31,6 +33,11 @@ impl Scene {
         let mut scene = Self { history, clock: 1000 };
         scene.note(Role::Runner, Note::PhaseEntered { phase: Phase::Load });
         scene
+    }
+
+    /// Goes on with a history that was made otherwise.
+    pub(crate) fn of(history: History) -> Self {
+        Self { history, clock: 1_000_000 }
     }
 
     pub(crate) fn now(&self) -> Nanos {

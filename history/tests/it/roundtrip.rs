@@ -38,7 +38,7 @@ fn of_a_session() -> impl Strategy<Value = Note> {
     prop_oneof![
         (role, any::<[u32; 3]>(), text(), settings()).prop_map(
             |(role, [index, session, pid], id, effective)| {
-                let clock = ClockIdentity { boot_id: id.clone(), time_namespace: id };
+                let clock = ClockIdentity { boot_id: id.clone(), time_namespace: id, error_ns: None };
                 Note::SessionStarted { role, index, session, pid, clock, effective }
             }
         ),

@@ -1,0 +1,54 @@
+//! Transactions of which a part is in the final log and another part certainly is not.
+
+use history::view::Operation;
+use history::{Outcome, Send, Session};
+
+use super::facts::{Facts, is_transaction};
+use super::{TORN_TRANSACTION, Tally, story};
+use crate::Finding;
+use crate::context::Context;
+
+pub(super) fn check(context: &Context<'_>, facts: &Facts) -> Option<Finding> {
+    if !facts.transactional {
+        return None;
+    }
+    let mut tally = Tally::default();
+    for session in context.history.senders() {
+        let several =
+            session.operations().filter(|operation| is_transaction(operation) && operation.sends.len() > 1);
+        // What certainly failed is in no log: seen all the same, it is an aborted read.
+        for operation in several.filter(|operation| operation.outcome != Outcome::Fail) {
+            look(context, facts, session, &operation, &mut tally);
+        }
+    }
+    tally.finding(context, &TORN_TRANSACTION)
+}
+
+fn look(
+    context: &Context<'_>,
+    facts: &Facts,
+    session: &Session,
+    operation: &Operation<'_>,
+    tally: &mut Tally,
+) {
+    let sends = || session.sends_in(operation.sends.clone()).filter(|send| send.outcome != Outcome::Fail);
+    let seen = |send: &Send| context.find(send.tag).is_some_and(|at| facts.seen(at));
+    let absent = |send: &Send| !seen(send) && context.copies(send.tag) == 0 && context.absence_counts(send);
+    let Some(there) = sends().find(seen) else { return };
+    let Some(missing) = sends().find(absent) else { return };
+    tally.add(|| {
+        let (parts, all) = (sends().filter(seen).count(), operation.sends.len());
+        let ended = if operation.outcome == Outcome::Ok { "committed" } else { "ended nobody knows how" };
+        let place = missing.partition.map_or_else(String::new, |partition| {
+            format!(" of partition {}", context.history.partition_name(partition))
+        });
+        let text = format!(
+            "{} {ended}, and {parts} of its {all} records can be read, {} among them; {}{place} is not in the log",
+            story::name(context, session, operation),
+            context.history.name_of(there.tag),
+            context.history.name_of(missing.tag),
+        );
+        let at = Some(missing.completed.unwrap_or(missing.invoked));
+        context.witness(text, Some(missing.tag), missing.partition, missing.offset, at)
+    });
+}
