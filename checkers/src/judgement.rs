@@ -131,6 +131,64 @@ pub struct Figures {
     pub p99_ms: f64,
     /// Longest time to recover from a fault, milliseconds.
     pub recovery_ms: Option<u64>,
+    /// Latency by operation and phase.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub latency: Vec<Latency>,
+    /// When partitions could not be written or read during the load, the longest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outages: Vec<Outage>,
+    /// How soon each partition served again after healing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub progress: Vec<Progress>,
+}
+
+/// Latency of one operation in one phase, from the intended time; milliseconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    /// `send`, `delivery` or `transaction`.
+    pub operation: String,
+    /// The class of the fault in force, or `no fault`.
+    pub phase: String,
+    /// How many were measured.
+    pub count: u64,
+    /// Median.
+    pub p50_ms: f64,
+    /// 90th percentile.
+    pub p90_ms: f64,
+    /// 99th percentile.
+    pub p99_ms: f64,
+    /// 99.9th percentile.
+    pub p999_ms: f64,
+    /// The longest.
+    pub max_ms: f64,
+}
+
+/// A window of at least half a second in which a partition did not serve though somebody waited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outage {
+    /// `write` or `read`.
+    pub operation: String,
+    /// The partition.
+    pub partition: Partition,
+    /// When it began, milliseconds after the load began.
+    pub at_ms: u64,
+    /// How long it lasted, milliseconds (as far as the load, if it did not end before).
+    pub lasted_ms: u64,
+    /// It ended within the load.
+    pub ended: bool,
+    /// Number of the planned fault in force when it began.
+    pub fault: Option<u32>,
+}
+
+/// How soon a partition served again after every fault was healed, milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// The partition.
+    pub partition: Partition,
+    /// Until a record was acknowledged, from the demand; `None` if none was.
+    pub written_ms: Option<u64>,
+    /// Until it was read up to its fence, from the beginning of the drain; `None` if it was not.
+    pub read_ms: Option<u64>,
 }
 
 /// One guarantee, judged.

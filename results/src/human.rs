@@ -38,6 +38,9 @@ pub fn render_human(plan: &Plan, judgement: &Judgement, width: usize, color: boo
     page.text.push('\n');
     page.line(&lines::counts(judgement), "  ");
     page.line(&lines::figures(judgement), "  ");
+    if let Some(outages) = lines::outages(judgement) {
+        page.line(&outages, "  ");
+    }
     for line in lines::changed(plan, judgement) {
         page.line(&line, "  ");
     }

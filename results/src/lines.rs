@@ -112,6 +112,47 @@ pub(crate) fn figures(judgement: &Judgement) -> String {
     )
 }
 
+/// The longest time for which a partition could not be written, and not be read, and how many there were.
+pub(crate) fn outages(judgement: &Judgement) -> Option<String> {
+    let outages = &judgement.figures.outages;
+    // They are sorted, the longest first.
+    let longest = |operation: &str| {
+        let of: Vec<_> = outages.iter().filter(|outage| outage.operation == operation).collect();
+        let first = of.first()?;
+        let fault = first.fault.map_or_else(String::new, |fault| format!(", fault {fault}"));
+        let lasting = if first.ended { "" } else { " or more" };
+        let text = format!(
+            "{} longest {}{lasting} (partition {}, {} into the load{fault})",
+            operation,
+            seconds(first.lasted_ms),
+            first.partition,
+            seconds(first.at_ms),
+        );
+        Some(if of.len() > 1 { format!("{text} of {}", of.len()) } else { text })
+    };
+    let parts: Vec<String> = ["write", "read"].into_iter().filter_map(longest).collect();
+    (!parts.is_empty()).then(|| format!("outages: {}", parts.join("; ")))
+}
+
+/// Latency by operation and phase, one line each.
+pub(crate) fn latency(judgement: &Judgement) -> Vec<String> {
+    let rows = &judgement.figures.latency;
+    let told = |row: &checkers::Latency| {
+        format!(
+            "{} under {}: {} measured, p50 {} ms, p90 {} ms, p99 {} ms, p99.9 {} ms, longest {} ms",
+            row.operation,
+            row.phase,
+            row.count,
+            millis(row.p50_ms),
+            millis(row.p90_ms),
+            millis(row.p99_ms),
+            millis(row.p999_ms),
+            millis(row.max_ms),
+        )
+    };
+    rows.iter().map(told).collect()
+}
+
 /// What a finding is, without its witnesses.
 pub(crate) fn finding(finding: &Finding) -> String {
     format!("{} x{} ({}): {}", finding.kind, finding.count, finding.checker, finding.summary)

@@ -30,6 +30,8 @@ pub fn render_markdown(plan: &Plan, judgement: &Judgement) -> String {
         judgement.findings.iter().map(|finding| (lines::finding(finding), lines::witnesses(finding))),
     );
     let mut last = vec![lines::counts(judgement), lines::figures(judgement)];
+    last.extend(lines::outages(judgement));
+    last.extend(lines::latency(judgement));
     last.extend(lines::changed(plan, judgement));
     section(&mut text, "Figures", last.into_iter().map(|line| (line, Vec::new())));
     if !plan.rerun.is_empty() {

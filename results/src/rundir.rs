@@ -130,11 +130,16 @@ impl RunDir {
             .ok_or_else(|| ResultsError::io("read", &path)(io::ErrorKind::NotFound.into()))
     }
 
-    /// Writes the verdict, at once.
+    /// Writes the verdict, at once, and beside it the pictures of its findings (`g1c.svg`).
     ///
     /// # Errors
-    /// If the file cannot be written.
+    /// If a file cannot be written.
     pub fn write_verdict(&self, judgement: &Judgement) -> Result<(), ResultsError> {
+        for finding in &judgement.findings {
+            if let Some(picture) = &finding.picture {
+                files::write(&self.path.join(format!("{}.svg", finding.kind)), picture.as_bytes())?;
+            }
+        }
         files::write_json(&self.path.join(VERDICT), judgement)
     }
 

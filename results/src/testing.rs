@@ -73,7 +73,13 @@ fn judgement(word: Word, headline: &str, guarantees: Vec<Judged>) -> Judgement {
             retries: 31,
             ..Counts::default()
         },
-        figures: Figures { throughput: 990.4, p50_ms: 2.34, p99_ms: 1_843.2, recovery_ms: Some(2_130), ..Figures::default() },
+        figures: Figures {
+            throughput: 990.4,
+            p50_ms: 2.34,
+            p99_ms: 1_843.2,
+            recovery_ms: Some(2_130),
+            ..Figures::default()
+        },
         caveats: Vec::new(),
         assumed: Vec::new(),
     }

@@ -1,5 +1,7 @@
 //! The Markdown report, pinned in the case that has everything.
 
+use checkers::{Latency, Outage};
+use history::Partition;
 use insta::assert_snapshot;
 
 use super::render_markdown;
@@ -44,4 +46,36 @@ fn a_loss_that_the_settings_allow() {
     highwater run --set acks=1 --set min.insync.replicas=1 --nemesis isolate-leader --seed 7
     ```
     "#);
+}
+
+#[test]
+fn outages_and_latencies_are_told_where_there_were_any() {
+    let (plan, mut judgement) = shown();
+    let outage = |operation: &str, lasted_ms, fault| Outage {
+        operation: operation.to_owned(),
+        partition: Partition(1),
+        at_ms: 3_000,
+        lasted_ms,
+        ended: operation == "write",
+        fault,
+    };
+    judgement.figures.outages =
+        vec![outage("write", 2_100, Some(1)), outage("read", 1_900, None), outage("write", 700, None)];
+    judgement.figures.latency = vec![Latency {
+        operation: "send".to_owned(),
+        phase: "isolate-leader".to_owned(),
+        count: 990,
+        p50_ms: 2.5,
+        p90_ms: 11.0,
+        p99_ms: 1_843.2,
+        p999_ms: 2_100.0,
+        max_ms: 2_104.0,
+    }];
+    let text = render_markdown(&plan, &judgement);
+    let figures: Vec<&str> =
+        text.lines().filter(|line| line.contains("outages") || line.contains("under")).collect();
+    assert_snapshot!(figures.join("\n"), @r"
+    - outages: write longest 2.1 s (partition 1, 3.0 s into the load, fault 1) of 2; read longest 1.9 s or more (partition 1, 3.0 s into the load)
+    - send under isolate-leader: 990 measured, p50 2.5 ms, p90 11 ms, p99 1843 ms, p99.9 2100 ms, longest 2104 ms
+    ");
 }

@@ -8,7 +8,8 @@ use crate::testing::{held, shown};
 #[test]
 fn what_is_written_comes_back() {
     let root = tempfile::tempdir().expect("a directory");
-    let (plan, judgement) = shown();
+    let (plan, mut judgement) = shown();
+    judgement.findings[0].picture = Some("<svg/>".to_owned());
     let run = RunDir::create(root.path(), "r-1").expect("created");
     run.write_plan(&plan).expect("written");
     assert_eq!(run.read_verdict().expect("read"), None, "unfinished");
@@ -22,7 +23,9 @@ fn what_is_written_comes_back() {
     assert!(run.actor_log("producer-0").ends_with("r-1/actors/producer-0.log"));
     let left: Vec<_> =
         fs::read_dir(run.path()).expect("read").map(|e| e.expect("read").file_name()).collect();
-    assert_eq!(left.len(), 6, "no drafts are left: {left:?}");
+    let picture = run.path().join(format!("{}.svg", shown().1.findings[0].kind));
+    assert_eq!(fs::read_to_string(picture).expect("drawn"), "<svg/>");
+    assert_eq!(left.len(), 7, "no drafts are left: {left:?}");
 }
 
 #[test]

@@ -16,7 +16,17 @@ its start to its end. Without keys a producer goes through the partitions in tur
 one, so that even a record nobody reported on has a partition. With keys the client's partitioner decides, and \
 a key is drawn evenly for every record. An error is whatever the configuration does not allow: an acknowledged \
 record that is not there, one that is there twice, in the wrong order, or that nobody sent.",
-    checks: &["availability", "duplicates", "exercise", "log-linearizability", "loss", "offsets", "order", "phantoms", "visibility"],
+    checks: &[
+        "availability",
+        "duplicates",
+        "exercise",
+        "log-linearizability",
+        "loss",
+        "offsets",
+        "order",
+        "phantoms",
+        "visibility",
+    ],
     script,
 };
 

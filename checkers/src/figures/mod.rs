@@ -1,4 +1,10 @@
-//! Throughput, latency and recovery, for tables.
+//! Throughput, latency, unavailability and recovery, for tables.
+
+mod latency;
+mod outages;
+mod progress;
+#[cfg(test)]
+mod tests;
 
 use history::Nanos;
 
@@ -17,6 +23,9 @@ pub(crate) fn measure(context: &Context<'_>, faults: &[FaultEvidence]) -> Figure
         p50_ms: ms(0.5),
         p99_ms: ms(0.99),
         recovery_ms: faults.iter().filter_map(|fault| fault.recovery_ms).max(),
+        latency: latency::by_phase(context),
+        outages: outages::windows(context),
+        progress: progress::after_heal(context),
     }
 }
 
