@@ -121,14 +121,13 @@ pub(crate) fn outages(judgement: &Judgement) -> Option<String> {
         let first = of.first()?;
         let fault = first.fault.map_or_else(String::new, |fault| format!(", fault {fault}"));
         let lasting = if first.ended { "" } else { " or more" };
-        let text = format!(
-            "{} longest {}{lasting} (partition {}, {} into the load{fault})",
-            operation,
+        Some(format!(
+            "{} for {operation}s, longest {}{lasting} (partition {}, {} into the load{fault})",
+            of.len(),
             seconds(first.lasted_ms),
             first.partition,
             seconds(first.at_ms),
-        );
-        Some(if of.len() > 1 { format!("{text} of {}", of.len()) } else { text })
+        ))
     };
     let parts: Vec<String> = ["write", "read"].into_iter().filter_map(longest).collect();
     (!parts.is_empty()).then(|| format!("outages: {}", parts.join("; ")))

@@ -168,10 +168,7 @@ impl Cause {
             }
             Self::PromisedByTarget => "strict-serializable=true says that the target promises it",
             Self::OneLeader => "no planned fault moves leadership, and a leader knows its own end",
-            Self::OldLeader => {
-                "a planned fault can move leadership, and an old leader, or a new one that has not yet caught up, may \
-                 answer with a lower end"
-            }
+            Self::OldLeader => "after a fault that moves leadership an old leader may still answer",
         }
     }
 

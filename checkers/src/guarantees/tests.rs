@@ -307,7 +307,7 @@ fn the_texts_are_these() {
     real-time-order MustHold: acks=1 needs the leader alone, and no planned fault moves leadership
     real-time-order MustHold: acks=all waits for every in-sync replica and only those are elected, so process and network faults lose nothing
     real-time-order MustHold: acks=all with min.insync.replicas of 2 or more confirms what at least two replicas have, and only those are elected
-    end-offsets MayBreak: a planned fault can move leadership, and an old leader, or a new one that has not yet caught up, may answer with a lower end | -
+    end-offsets MayBreak: after a fault that moves leadership an old leader may still answer | -
     end-offsets MustHold: no planned fault moves leadership, and a leader knows its own end
     phantoms MustHold: no configuration allows records that nobody sent, or damaged ones
     aborted-reads MustHold: readers of committed records are given what has certainly taken effect

@@ -105,6 +105,8 @@ impl Case<'_, '_> {
         if kinds.is_empty() || (promise.expectation == Expectation::NoGuarantee && seen.is_empty()) {
             return None;
         }
+        // The kind to count where nothing was seen: that of the guarantee's own checker.
+        let main = kinds.iter().find(|(spec, _)| spec.name == guarantee.name).unwrap_or(&kinds[0]);
         let unsure = self.damaged
             || kinds.iter().any(|(spec, _)| self.panicked.contains(&spec.name))
             || (guarantee.needs_log && !self.context.doubts.is_empty());
@@ -125,7 +127,7 @@ impl Case<'_, '_> {
             reason,
             source: promise.cause.source().to_owned(),
             word,
-            seen: self.seen(&seen, kinds[0].1),
+            seen: self.seen(&seen, main.1),
             advice: advice(guarantee, promise.cause, word).map(str::to_owned),
         })
     }

@@ -75,7 +75,7 @@ fn outages_and_latencies_are_told_where_there_were_any() {
     let figures: Vec<&str> =
         text.lines().filter(|line| line.contains("outages") || line.contains("under")).collect();
     assert_snapshot!(figures.join("\n"), @r"
-    - outages: write longest 2.1 s (partition 1, 3.0 s into the load, fault 1) of 2; read longest 1.9 s or more (partition 1, 3.0 s into the load)
+    - outages: 2 for writes, longest 2.1 s (partition 1, 3.0 s into the load, fault 1); 1 for reads, longest 1.9 s or more (partition 1, 3.0 s into the load)
     - send under isolate-leader: 990 measured, p50 2.5 ms, p90 11 ms, p99 1843 ms, p99.9 2100 ms, longest 2104 ms
     ");
 }
