@@ -43,6 +43,9 @@ pub(crate) fn cycles(dependencies: &Dependencies, anti_dependencies_in_time: boo
     found
 }
 
+/// What a cycle of a class must pass, in order of preference: an edge, and perhaps another.
+type Through = &'static [(Relation, Option<Relation>)];
+
 fn in_group(
     dependencies: &Dependencies,
     graph: &Graph,
@@ -57,7 +60,7 @@ fn in_group(
     } else {
         Relations::of(&[WriteWrite, WriteRead, Process, RealTime])
     };
-    let classes: [(Class, Relations, &[(Relation, Option<Relation>)]); 5] = [
+    let classes: [(Class, Relations, Through); 5] = [
         (Class::G1c, Relations::of(&[WriteRead]), &[(WriteRead, None)]),
         (Class::G0, Relations::of(&[WriteWrite]), &[(WriteWrite, None)]),
         (Class::WwG1c, Relations::of(&[WriteWrite, WriteRead]), &[(WriteRead, Some(WriteWrite))]),
@@ -69,14 +72,17 @@ fn in_group(
             if class > Class::G0 && knot.iter().any(|node| explained[*node as usize]) {
                 continue;
             }
-            let cycle = wanted.iter().find_map(|(through, also)| {
-                shortest_cycle(graph, &knot, Wanted { relations, through: *through, also: *also })
+            let steps = wanted.iter().filter_map(|(through, also)| {
+                let wanted = Wanted { relations, through: *through, also: *also };
+                Some(without_moments(graph, members, &shortest_cycle(graph, &knot, wanted)?))
             });
-            let Some(cycle) = cycle else { continue };
-            let steps = without_moments(graph, members, &cycle);
+            // Across partitions rather than within one, which other checks see too.
+            let steps = steps.map(|steps| (one_partition(dependencies, &steps), steps));
+            let Some((one_partition, steps)) = steps.min_by_key(|(one_partition, _)| *one_partition) else {
+                continue;
+            };
             knot.iter().for_each(|node| explained[*node as usize] = true);
             let operations = knot.iter().filter(|node| **node < graph.operations).count();
-            let one_partition = one_partition(dependencies, &steps);
             found.push(Cycle { class, one_partition, knot: operations, steps });
         }
     }

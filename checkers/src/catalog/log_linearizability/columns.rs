@@ -83,7 +83,8 @@ impl Clock {
                 last = last.max(send.invoked.0);
             }
         }
-        let base = first.min(last);
+        // Below every call, so that what came before the first one differs from it.
+        let base = first.min(last).saturating_sub(1);
         Self { base, unit: (last - base) / u64::from(u32::MAX) + 1 }
     }
 

@@ -8,6 +8,8 @@ mod sweep;
 #[cfg(test)]
 mod brute;
 #[cfg(test)]
+mod planted;
+#[cfg(test)]
 mod tests;
 
 use history::{Nanos, Partition, Tag};

@@ -8,8 +8,10 @@ use crate::context::Context;
 use crate::testing::{Scene, Txn, World, tag};
 use crate::{Finding, Word, judge};
 
+type Places<'a> = &'a [(u32, i64)];
+
 /// Transactions that ran all at once: each writes `(partition, offset)` and reads the same of others.
-fn world(txns: &[(Outcome, &[(u32, i64)], &[(u32, i64)])]) -> World {
+fn world(txns: &[(Outcome, Places<'_>, Places<'_>)]) -> World {
     let mut logs: Vec<BTreeMap<i64, Tag>> = vec![BTreeMap::new(); 2];
     let mut all = Vec::new();
     for (client, (outcome, sends, _)) in (0..).zip(txns) {
@@ -71,7 +73,8 @@ fn what_may_not_have_happened_orders_nothing_until_it_is_seen() {
     // The drain was given its records, so it took effect.
     assert!(texts(&half(Outcome::Unknown).history()).starts_with("g0: "));
     let mut unseen = half(Outcome::Unknown);
-    (unseen.lose(tag(1, 0)), unseen.lose(tag(1, 1)));
+    unseen.lose(tag(1, 0));
+    unseen.lose(tag(1, 1));
     assert!(texts(&unseen.history()).is_empty());
 }
 
