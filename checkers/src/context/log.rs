@@ -164,7 +164,7 @@ impl Log {
     }
 
     /// As [`Log::position`]; `hint` makes looking up neighbours fast.
-    pub(super) fn locate(&self, offset: Offset, hint: &mut usize) -> Option<usize> {
+    pub(crate) fn locate(&self, offset: Offset, hint: &mut usize) -> Option<usize> {
         self.entries.locate(offset, hint)
     }
 

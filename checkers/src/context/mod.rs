@@ -17,7 +17,7 @@ use std::sync::Arc;
 use history::event::{Phase, Role};
 use history::{FENCE_PRODUCER, History, Nanos, Note, Offset, Partition, Send, Session, Tag, Told};
 
-pub(crate) use log::Log;
+pub(crate) use log::{Entry, Log};
 pub(crate) use reads::Reads;
 pub(crate) use sends::{Place, Producer, SendAt};
 pub(crate) use stale::Stale;
@@ -134,7 +134,7 @@ impl<'a> Context<'a> {
     /// Where the first copy of a tag lies in the final log.
     pub(crate) fn place_of(&self, tag: Tag) -> Option<Place> {
         let at = self.find(tag)?;
-        Some(self.producers[at.producer].places[at.send]).filter(|place| place.copies > 0)
+        Some(self.producers[at.producer].place(at.send)).filter(|place| place.copies > 0)
     }
 
     pub(crate) fn log(&self, partition: Partition) -> Option<&Log> {

@@ -4,8 +4,7 @@ use hdrhistogram::Histogram;
 use history::view::Function;
 use history::{Nanos, Outcome, Role, Session};
 
-use crate::context::{Context, FaultRun, is_fence};
-use crate::evidence::is_confirmed;
+use crate::context::{Context, FaultRun, is_confirmed, is_fence};
 use crate::judgement::Latency;
 
 /// Latencies are recorded in microseconds, up to an hour.

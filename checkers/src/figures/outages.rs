@@ -4,8 +4,7 @@ use history::event::Role;
 use history::{Nanos, Partition};
 
 use super::load;
-use crate::context::{Context, is_fence, partition};
-use crate::evidence::is_confirmed;
+use crate::context::{Context, is_confirmed, is_fence, partition};
 use crate::judgement::Outage;
 
 /// Shorter waits are latency, not unavailability.

@@ -29,7 +29,7 @@ pub(super) struct Column<'a> {
 
 impl Column<'_> {
     pub(super) fn entry(&self, position: usize) -> Entry {
-        self.log.entries[position]
+        self.log.entries.get(position)
     }
 
     /// The reader through which a record was first known, if it was not its acknowledgement.
@@ -157,7 +157,7 @@ pub(super) fn read<'c>(context: &'c Context<'_>, index: usize) -> Option<Column<
         for delivery in here.filter(|delivery| !is_fence(delivery.tag)) {
             let returned = delivery.returned.0.saturating_add(error);
             let position = cursor.find(context, index, delivery.offset);
-            let same = position.filter(|at| log.entries[*at].tag == delivery.tag);
+            let same = position.filter(|at| log.entries.get(*at).tag == delivery.tag);
             let intact = delivery.tag.filter(|_| delivery.contents == Contents::Intact);
             let called = match same {
                 Some(at) => times.called[at],
@@ -224,11 +224,6 @@ impl Cursor {
     }
 
     fn find(&mut self, context: &Context<'_>, partition: usize, offset: Offset) -> Option<usize> {
-        let log = context.logs.get(partition)?;
-        let at = |position: usize| log.entries.get(position).is_some_and(|entry| entry.offset == offset);
-        let last = self.0[partition];
-        let found = (last..last + 8).find(|position| at(*position)).or_else(|| log.position(offset))?;
-        self.0[partition] = found;
-        Some(found)
+        context.logs.get(partition)?.locate(offset, &mut self.0[partition])
     }
 }

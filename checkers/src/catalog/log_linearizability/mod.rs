@@ -100,7 +100,7 @@ impl Examples {
 
     fn finding(mut self, context: &Context<'_>, kind: &Kind) -> Option<Finding> {
         self.witnesses.sort_by_key(|witness| witness.at_ms);
-        let summary = kind.phrase(self.count, &context.counts());
+        let summary = kind.phrase(self.count, context.counts());
         (self.count > 0).then(|| kind.finding(&SPEC, self.count, summary, self.witnesses))
     }
 }

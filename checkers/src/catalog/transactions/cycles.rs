@@ -137,7 +137,7 @@ impl<'c, 'h> Columns<'c, 'h> {
         });
         let place = place.map(|because| {
             let log = &self.context.logs[because.partition as usize];
-            (partition(because.partition as usize), log.entries[because.to as usize])
+            (partition(because.partition as usize), log.entries.get(because.to as usize))
         });
         let first = steps.first().map(|(node, _)| Nanos(self.dependencies.nodes()[*node as usize].called));
         self.context.witness(
@@ -152,7 +152,7 @@ impl<'c, 'h> Columns<'c, 'h> {
     /// `wrote x at offset 3 of partition 0, before y at offset 4 by`.
     fn why(&self, from: u32, to: u32, relation: Relation) -> String {
         let record = |partition: u32, position: u32| {
-            let entry = self.context.logs[partition as usize].entries[position as usize];
+            let entry = self.context.logs[partition as usize].entries.get(position as usize);
             let name =
                 entry.tag.map_or_else(|| "a record".to_owned(), |tag| self.context.history.name_of(tag));
             (name, entry.offset)
@@ -199,7 +199,7 @@ impl<'c, 'h> Columns<'c, 'h> {
                 let because = self.dependencies.because(*node, next, *relation);
                 let place = because.map_or_else(String::new, |because| {
                     let log = &self.context.logs[because.partition as usize];
-                    let offset: Offset = log.entries[because.to as usize].offset;
+                    let offset: Offset = log.entries.get(because.to as usize).offset;
                     format!(" {}@{offset}", self.context.history.partition_name(Partition(because.partition)))
                 });
                 let name = self.name(*node);
@@ -260,7 +260,7 @@ fn places_read(
         let Some(log) = context.log(delivery.partition) else { continue };
         let Some(position) = log.position(delivery.offset) else { continue };
         // What it was given is what the log holds; anything else is another finding.
-        if delivery.tag.is_some() && log.entries[position].tag == delivery.tag {
+        if delivery.tag.is_some() && log.entries.get(position).tag == delivery.tag {
             reads.push((
                 delivery.partition.0,
                 u32::try_from(position).expect("logs have fewer than 2^32 records"),

@@ -8,8 +8,6 @@ use crate::context::{Context, SendAt};
 
 /// Facts about sends, by producer session and rank.
 pub(super) struct Facts {
-    /// The operation failed.
-    failed: Vec<Vec<bool>>,
     /// A committed reader was given it: an operation that ended well, a reader, a drain.
     pub(super) seen: Vec<Vec<bool>>,
     /// Any send failed at all.
@@ -20,13 +18,10 @@ pub(super) struct Facts {
 
 impl Facts {
     pub(super) fn new(context: &Context<'_>) -> Self {
-        let failed: Vec<Vec<bool>> = context
-            .producers
-            .iter()
-            .map(|producer| producer.sends().map(|(send, _)| send.outcome == Outcome::Fail).collect())
-            .collect();
-        let any_failed = failed.iter().flatten().any(|failed| *failed);
-        let mut seen: Vec<Vec<bool>> = failed.iter().map(|sends| vec![false; sends.len()]).collect();
+        let any_failed =
+            context.producers.iter().any(|producer| (0..producer.len()).any(|rank| producer.failed(rank)));
+        let mut seen: Vec<Vec<bool>> =
+            context.producers.iter().map(|producer| vec![false; producer.len()]).collect();
         if context.terms.transactional {
             each_read(context, |_, _, delivery| {
                 if let Some(at) = intact(&delivery).and_then(|tag| context.find(tag)) {
@@ -34,11 +29,7 @@ impl Facts {
                 }
             });
         }
-        Self { failed, seen, any_failed, transactional: context.terms.transactional }
-    }
-
-    pub(super) fn failed(&self, at: SendAt) -> bool {
-        self.failed[at.producer][at.send]
+        Self { seen, any_failed, transactional: context.terms.transactional }
     }
 
     pub(super) fn seen(&self, at: SendAt) -> bool {

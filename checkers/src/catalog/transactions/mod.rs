@@ -147,7 +147,7 @@ impl Tally {
     }
 
     fn finding(self, context: &Context<'_>, kind: &Kind) -> Option<Finding> {
-        let summary = kind.phrase(self.count, &context.counts());
+        let summary = kind.phrase(self.count, context.counts());
         (self.count > 0).then(|| kind.finding(&SPEC, self.count, summary, self.examples))
     }
 }

@@ -26,7 +26,9 @@ fn aborted(context: &Context<'_>, facts: &Facts) -> Tally {
     let mut told: BTreeSet<Tag> = BTreeSet::new();
     each_read(context, |session, operation, delivery| {
         let Some(tag) = intact(&delivery) else { return };
-        let Some(at) = context.find(tag).filter(|at| facts.failed(*at)) else { return };
+        let Some(at) = context.find(tag).filter(|at| context.producers[at.producer].failed(at.send)) else {
+            return;
+        };
         if !told.insert(tag) {
             return;
         }
