@@ -1,10 +1,12 @@
 //! When a partition could not be written or read: windows of time in which somebody waited and nothing came.
 
-use history::event::Role;
-use history::{Nanos, Partition};
+use std::sync::atomic::AtomicU8;
+use std::sync::atomic::Ordering::Relaxed;
+
+use history::{Delivery, Nanos, Partition, Send};
 
 use super::load;
-use crate::context::{Context, is_confirmed, is_fence, partition};
+use crate::context::{Context, is_confirmed, partition};
 use crate::judgement::Outage;
 
 /// Shorter waits are latency, not unavailability.
@@ -21,56 +23,71 @@ const WANTED: u8 = 1;
 const WRITTEN: u8 = 2;
 const READ: u8 = 4;
 
-/// Windows of the load of at least half a second, to some 50 ms: `write` from when a record was due that was
-/// not confirmed until the next confirmation in that partition, `read` from a confirmation to the next
-/// delivery to any reader. One that the load did not outlast has no end.
-pub(super) fn windows(context: &Context<'_>) -> Vec<Outage> {
-    let (from, until) = load(context);
-    if until <= from {
-        return Vec::new();
+/// What happened when in each partition, in coarse steps; written from several threads.
+pub(super) struct Marks {
+    from: Nanos,
+    until: Nanos,
+    grid: Grid,
+    rows: Vec<Vec<AtomicU8>>,
+}
+
+impl Marks {
+    /// Nothing happened yet, in the load.
+    pub(super) fn new(context: &Context<'_>) -> Self {
+        let (from, until) = load(context);
+        let grid = Grid::new(from, until);
+        let row = |_| (0..grid.steps).map(|_| AtomicU8::new(0)).collect();
+        Self { rows: (0..context.logs.len()).map(row).collect(), from, until, grid }
     }
-    let grid = Grid::new(from, until);
-    let mut marks = vec![vec![0_u8; grid.steps]; context.logs.len()];
-    let mut mark = |partition: Partition, at: Nanos, what: u8| {
-        if let (Some(row), Some(step)) = (marks.get_mut(partition.0 as usize), grid.step(at)) {
-            row[step] |= what;
-        }
-    };
-    for send in context.history.sends() {
-        let Some(partition) = send.partition else { continue };
-        mark(partition, send.intended, WANTED);
-        if let Some(completed) = send.completed.filter(|_| is_confirmed(&send)) {
-            mark(partition, completed, WRITTEN);
-        }
-    }
-    let mut readers = 0;
-    for reader in context.history.of(Role::Reader) {
-        readers += 1;
-        for delivery in reader.deliveries().filter(|delivery| !is_fence(delivery.tag)) {
-            mark(delivery.partition, delivery.returned, READ);
+
+    pub(super) fn send(&self, send: &Send) {
+        let Some(partition) = send.partition else { return };
+        self.mark(partition, send.intended, WANTED);
+        if let Some(completed) = send.completed.filter(|_| is_confirmed(send)) {
+            self.mark(partition, completed, WRITTEN);
         }
     }
-    let mut outages = Vec::new();
-    for (index, row) in marks.iter().enumerate() {
-        let mut add = |operation: &str, (start, end): (usize, Option<usize>)| {
-            let at = grid.at(start);
-            outages.push(Outage {
-                operation: operation.to_owned(),
-                partition: partition(index),
-                at_ms: at.since(from) / 1_000_000,
-                lasted_ms: end.map_or(until, |end| grid.at(end)).since(at) / 1_000_000,
-                ended: end.is_some(),
-                fault: context.timeline.fault_at(at),
-            });
-        };
-        gaps(row, WANTED, WRITTEN, grid.shortest).for_each(|gap| add("write", gap));
-        if readers > 0 {
-            gaps(row, WRITTEN, READ, grid.shortest).for_each(|gap| add("read", gap));
+
+    pub(super) fn delivery(&self, delivery: &Delivery) {
+        self.mark(delivery.partition, delivery.returned, READ);
+    }
+
+    fn mark(&self, partition: Partition, at: Nanos, what: u8) {
+        if let (Some(row), Some(step)) = (self.rows.get(partition.0 as usize), self.grid.step(at)) {
+            // Most marks are there already, and looking is cheaper than writing.
+            if row[step].load(Relaxed) & what == 0 {
+                row[step].fetch_or(what, Relaxed);
+            }
         }
     }
-    outages.sort_by_key(|outage| (std::cmp::Reverse(outage.lasted_ms), outage.at_ms, outage.partition));
-    outages.truncate(MOST);
-    outages
+
+    /// Windows of the load of at least half a second, to some 50 ms: `write` from when a record was due that
+    /// was not confirmed until the next confirmation in that partition, `read` from a confirmation to the
+    /// next delivery to any reader. One that the load did not outlast has no end.
+    pub(super) fn windows(&self, context: &Context<'_>) -> Vec<Outage> {
+        let mut outages = Vec::new();
+        for (index, row) in self.rows.iter().enumerate() {
+            let row: Vec<u8> = row.iter().map(|marks| marks.load(Relaxed)).collect();
+            let mut add = |operation: &str, (start, end): (usize, Option<usize>)| {
+                let at = self.grid.at(start);
+                outages.push(Outage {
+                    operation: operation.to_owned(),
+                    partition: partition(index),
+                    at_ms: at.since(self.from) / 1_000_000,
+                    lasted_ms: end.map_or(self.until, |end| self.grid.at(end)).since(at) / 1_000_000,
+                    ended: end.is_some(),
+                    fault: context.timeline.fault_at(at),
+                });
+            };
+            gaps(&row, WANTED, WRITTEN, self.grid.shortest).for_each(|gap| add("write", gap));
+            if !context.readers.is_empty() {
+                gaps(&row, WRITTEN, READ, self.grid.shortest).for_each(|gap| add("read", gap));
+            }
+        }
+        outages.sort_by_key(|outage| (std::cmp::Reverse(outage.lasted_ms), outage.at_ms, outage.partition));
+        outages.truncate(MOST);
+        outages
+    }
 }
 
 /// Runs of at least `shortest` steps from one that waits to one that serves, none between serving. A step

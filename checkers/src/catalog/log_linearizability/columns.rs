@@ -2,11 +2,13 @@
 //! nanoseconds, rounded so that nothing is missed) and names the partitions where something may be wrong;
 //! only those are read again, exactly.
 
-use history::event::Role;
-use history::{Contents, Nanos, Offset, Outcome, Send, Session, Tag, Told};
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
+
+use history::{Contents, Nanos, Offset, Outcome, Role, Send, Session, Tag, Told};
 
 use super::sweep::{NEVER, Times};
-use crate::context::{Context, Entry, Log, is_fence};
+use crate::context::{Context, Entry, Log, is_fence, parallel};
 use crate::guarantees::{ORDER, Promise};
 
 /// A poll that returned a record before it was sent.
@@ -76,12 +78,11 @@ struct Clock {
 impl Clock {
     fn of(context: &Context<'_>) -> Self {
         let (mut first, mut last) = (u64::MAX, 0);
-        for session in context.history.senders() {
-            let error = error(session);
-            for send in session.sends() {
-                first = first.min(send.invoked.0.saturating_sub(error));
-                last = last.max(send.invoked.0);
-            }
+        for session in context.history.senders().filter(|session| session.send_count() > 0) {
+            // Sends are in order of invocation.
+            let (from, until) = (session.send(0).invoked.0, session.send(session.send_count() - 1).invoked.0);
+            first = first.min(from.saturating_sub(error(session)));
+            last = last.max(until);
         }
         // Below every call, so that what came before the first one differs from it.
         let base = first.min(last).saturating_sub(1);
@@ -102,35 +103,59 @@ impl Clock {
 /// The partitions where something may be wrong with time; none is left out.
 pub(super) fn troubled(context: &Context<'_>) -> Vec<usize> {
     let clock = Clock::of(context);
-    let mut latest: Vec<Vec<u32>> = context.logs.iter().map(|log| vec![0; log.entries.len()]).collect();
-    each_send(context, |sent| latest[sent.partition][sent.position] = clock.up(sent.called()));
-    for column in &mut latest {
-        let mut highest = 0;
-        for called in column {
-            highest = highest.max(*called);
-            *called = highest;
-        }
-    }
-    let mut troubled = vec![false; latest.len()];
-    each_send(context, |sent| {
-        troubled[sent.partition] |= clock.down(sent.known()) < latest[sent.partition][sent.position];
+    let latest = latest_calls(context, &clock);
+    let producers: Vec<usize> = (0..context.producers.len()).collect();
+    let by_producer = parallel::map(&producers, |&producer| {
+        let mut troubled = vec![false; latest.len()];
+        sends_of(context, producer, |sent| {
+            let called = latest[sent.partition][sent.position].load(Relaxed);
+            troubled[sent.partition] |= clock.down(sent.known()) < called;
+        });
+        troubled
     });
-    let mut cursor = Cursor::new(context);
-    for (_, session) in readers(context) {
-        let error = error(session);
+    let readers: Vec<&Session> = readers(context).map(|(_, session)| session).collect();
+    let by_reader = parallel::map(&readers, |session| {
+        let mut troubled = vec![false; latest.len()];
+        let (error, mut cursor) = (error(session), Cursor::new(context));
         for delivery in session.deliveries() {
             let partition = delivery.partition.0 as usize;
             let returned = delivery.returned.0.saturating_add(error);
             match cursor.find(context, partition, delivery.offset) {
-                Some(at) => troubled[partition] |= clock.down(returned) < latest[partition][at],
+                Some(at) => {
+                    troubled[partition] |= clock.down(returned) < latest[partition][at].load(Relaxed);
+                }
                 None => {
                     let called = delivery.tag.and_then(|tag| context.find(tag)).map(|at| context.send(at));
                     troubled[partition] |= called.is_some_and(|send| returned < send.invoked.0);
                 }
             }
         }
+        troubled
+    });
+    let all = || by_producer.iter().chain(&by_reader);
+    (0..latest.len()).filter(|partition| all().any(|troubled| troubled[*partition])).collect()
+}
+
+/// By partition and position the latest call of the record there and those before it, rounded up. Each is
+/// written by one session alone.
+fn latest_calls(context: &Context<'_>, clock: &Clock) -> Vec<Vec<AtomicU32>> {
+    let column = |log: &Log| (0..log.entries.len()).map(|_| AtomicU32::new(0)).collect();
+    let mut latest: Vec<Vec<AtomicU32>> = context.logs.iter().map(column).collect();
+    let producers: Vec<usize> = (0..context.producers.len()).collect();
+    parallel::map(&producers, |&producer| {
+        sends_of(context, producer, |sent| {
+            latest[sent.partition][sent.position].store(clock.up(sent.called()), Relaxed);
+        });
+    });
+    for column in &mut latest {
+        let mut highest = 0;
+        for called in column {
+            let called = called.get_mut();
+            highest = highest.max(*called);
+            *called = highest;
+        }
     }
-    (0..troubled.len()).filter(|partition| troubled[*partition]).collect()
+    latest
 }
 
 /// One partition, exactly. `None` if there is nothing in its log.
@@ -200,19 +225,24 @@ impl Sent {
     }
 }
 
-fn each_send(context: &Context<'_>, mut each: impl FnMut(&Sent)) {
-    for (producer, session) in (0..).zip(&context.producers) {
-        let mut cursor = Cursor::new(context);
-        let error = error(session.session);
-        for (send, place) in session.sends() {
-            let partition = place.partition.0 as usize;
-            if place.copies > 0
-                && let Some(position) = cursor.find(context, partition, place.offset)
-            {
-                each(&Sent { send, producer, error, partition, position });
-            }
+/// Calls back with every send of a producer session whose record is in a log.
+fn sends_of(context: &Context<'_>, producer: usize, mut each: impl FnMut(&Sent)) {
+    let session = &context.producers[producer];
+    let mut cursor = Cursor::new(context);
+    let error = error(session.session);
+    let producer = u32::try_from(producer).expect("fewer than 2^32 sessions");
+    for (send, place) in session.sends() {
+        let partition = place.partition.0 as usize;
+        if place.copies > 0
+            && let Some(position) = cursor.find(context, partition, place.offset)
+        {
+            each(&Sent { send, producer, error, partition, position });
         }
     }
+}
+
+fn each_send(context: &Context<'_>, mut each: impl FnMut(&Sent)) {
+    (0..context.producers.len()).for_each(|producer| sends_of(context, producer, &mut each));
 }
 
 /// Positions of offsets that mostly come in order.
