@@ -59,6 +59,11 @@ impl Walk<'_> {
                 self.skip(length)
             }
             Kind::Array(shape) => self.each(|walk| walk.shape(shape)),
+            Kind::Maybe(shape) => match i8::from_be_bytes(self.take()?) {
+                // As `kafka-protocol` reads it: 1 is there, anything else is not.
+                1 => self.shape(shape),
+                _ => Ok(()),
+            },
             Kind::Numbers(size) => self.each(|walk| walk.skip(*size)),
             Kind::Texts => self.each(Self::text),
         }

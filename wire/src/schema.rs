@@ -56,6 +56,8 @@ pub(crate) enum Kind {
     Blob,
     /// An array of structs, perhaps null.
     Array(&'static Shape),
+    /// A struct behind a byte that says whether it is there.
+    Maybe(&'static Shape),
     /// An array of values of so many bytes each.
     Numbers(usize),
     /// An array of strings.
@@ -118,7 +120,43 @@ pub static APIS: &[Api] = &[
     Api { key: ApiKey::DescribeConfigs, min: 1, max: 4, flexible: 4, request: &DESCRIBE_CONFIGS },
     Api { key: ApiKey::DeleteGroups, min: 0, max: 2, flexible: 2, request: &DELETE_GROUPS },
     Api { key: ApiKey::OffsetDelete, min: 0, max: 0, flexible: i16::MAX, request: &OFFSET_DELETE },
-    Api { key: ApiKey::DescribeCluster, min: 0, max: 1, flexible: 0, request: &DESCRIBE_CLUSTER },
+    Api { key: ApiKey::DescribeCluster, min: 0, max: 2, flexible: 0, request: &DESCRIBE_CLUSTER },
+    Api { key: ApiKey::CreatePartitions, min: 0, max: 3, flexible: 2, request: &CREATE_PARTITIONS },
+    Api { key: ApiKey::AlterConfigs, min: 0, max: 2, flexible: 2, request: &ALTER_CONFIGS },
+    Api {
+        key: ApiKey::IncrementalAlterConfigs,
+        min: 0,
+        max: 1,
+        flexible: 1,
+        request: &INCREMENTAL_ALTER_CONFIGS,
+    },
+    Api { key: ApiKey::DeleteRecords, min: 0, max: 2, flexible: 2, request: &DELETE_RECORDS },
+    Api { key: ApiKey::ElectLeaders, min: 0, max: 2, flexible: 2, request: &ELECT_LEADERS },
+    Api {
+        key: ApiKey::AlterPartitionReassignments,
+        min: 0,
+        max: 1,
+        flexible: 0,
+        request: &ALTER_PARTITION_REASSIGNMENTS,
+    },
+    Api {
+        key: ApiKey::ListPartitionReassignments,
+        min: 0,
+        max: 0,
+        flexible: 0,
+        request: &LIST_PARTITION_REASSIGNMENTS,
+    },
+    Api { key: ApiKey::DescribeLogDirs, min: 1, max: 4, flexible: 2, request: &DESCRIBE_LOG_DIRS },
+    Api {
+        key: ApiKey::DescribeTopicPartitions,
+        min: 0,
+        max: 0,
+        flexible: 0,
+        request: &DESCRIBE_TOPIC_PARTITIONS,
+    },
+    Api { key: ApiKey::DescribeAcls, min: 1, max: 3, flexible: 2, request: &DESCRIBE_ACLS },
+    Api { key: ApiKey::CreateAcls, min: 1, max: 3, flexible: 2, request: &CREATE_ACLS },
+    Api { key: ApiKey::DeleteAcls, min: 1, max: 3, flexible: 2, request: &DELETE_ACLS },
 ];
 
 static PRODUCE: Shape = shape(&[
@@ -276,7 +314,81 @@ static DESCRIBE_CONFIGS: Shape = shape(&[
     since(3, BOOL),
 ]);
 
-static DESCRIBE_CLUSTER: Shape = shape(&[all(BOOL), since(1, INT8)]);
+static DESCRIBE_CLUSTER: Shape = shape(&[all(BOOL), since(1, INT8), since(2, BOOL)]);
+
+static CREATE_PARTITIONS: Shape = shape(&[
+    all(Kind::Array(&shape(&[
+        all(Kind::Text),
+        all(INT32),
+        all(Kind::Array(&shape(&[all(Kind::Numbers(4))]))),
+    ]))),
+    all(INT32),
+    all(BOOL),
+]);
+
+static ALTER_CONFIGS: Shape = shape(&[
+    all(Kind::Array(&shape(&[
+        all(INT8),
+        all(Kind::Text),
+        all(Kind::Array(&shape(&[all(Kind::Text), all(Kind::Text)]))),
+    ]))),
+    all(BOOL),
+]);
+
+static INCREMENTAL_ALTER_CONFIGS: Shape = shape(&[
+    all(Kind::Array(&shape(&[
+        all(INT8),
+        all(Kind::Text),
+        all(Kind::Array(&shape(&[all(Kind::Text), all(INT8), all(Kind::Text)]))),
+    ]))),
+    all(BOOL),
+]);
+
+static DELETE_RECORDS: Shape = shape(&[
+    all(Kind::Array(&shape(&[all(Kind::Text), all(Kind::Array(&shape(&[all(INT32), all(INT64)])))]))),
+    all(INT32),
+]);
+
+static ELECT_LEADERS: Shape =
+    shape(&[since(1, INT8), all(Kind::Array(&shape(&[all(Kind::Text), all(Kind::Numbers(4))]))), all(INT32)]);
+
+static ALTER_PARTITION_REASSIGNMENTS: Shape = shape(&[
+    all(INT32),
+    since(1, BOOL),
+    all(Kind::Array(&shape(&[
+        all(Kind::Text),
+        all(Kind::Array(&shape(&[all(INT32), all(Kind::Numbers(4))]))),
+    ]))),
+]);
+
+static LIST_PARTITION_REASSIGNMENTS: Shape =
+    shape(&[all(INT32), all(Kind::Array(&shape(&[all(Kind::Text), all(Kind::Numbers(4))])))]);
+
+static DESCRIBE_LOG_DIRS: Shape =
+    shape(&[all(Kind::Array(&shape(&[all(Kind::Text), all(Kind::Numbers(4))])))]);
+
+static DESCRIBE_TOPIC_PARTITIONS: Shape = shape(&[
+    all(Kind::Array(&shape(&[all(Kind::Text)]))),
+    all(INT32),
+    all(Kind::Maybe(&shape(&[all(Kind::Text), all(INT32)]))),
+]);
+
+static DESCRIBE_ACLS: Shape = ACL;
+
+static CREATE_ACLS: Shape = shape(&[all(Kind::Array(&ACL))]);
+
+static DELETE_ACLS: Shape = shape(&[all(Kind::Array(&ACL))]);
+
+/// An access control list entry, or a filter of them.
+const ACL: Shape = shape(&[
+    all(INT8),
+    all(Kind::Text),
+    since(1, INT8),
+    all(Kind::Text),
+    all(Kind::Text),
+    all(INT8),
+    all(INT8),
+]);
 
 /// First flexible version of a Fetch response.
 pub(crate) const FETCH_RESPONSE_FLEXIBLE: i16 = 12;

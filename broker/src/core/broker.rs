@@ -13,10 +13,13 @@ use super::io::{
     BrokerConfig, FetchRequest, FetchResult, FetchedPartition, Input, Output, ProduceRequest, ProduceResult,
     RecoveredLog, ReplicaIdentity,
 };
+use super::leader::Seen;
 use super::log::Log;
+use super::message::ToController;
 use super::purgatory::{Fetches, Produces};
 use super::refusal::Refusal;
 use super::replica::{Context, EpochEnd, Offsets, Released, Replica, Role};
+use super::settings::Settings;
 use super::types::{PartitionKey, RequestId};
 use coordinators::Coordinators;
 
@@ -25,8 +28,12 @@ pub struct Broker {
     config: BrokerConfig,
     lag_ms: u64,
     heartbeat_ms: u64,
+    /// In force: what it was started with, and what was changed since.
+    settings: Settings,
     /// The epoch this incarnation is registered under.
     epoch: Option<i64>,
+    /// It is about to end: it says no more that it lives.
+    ending: bool,
     controller_up: bool,
     heard_by_controller_ms: Option<u64>,
     image: Arc<ClusterImage>,
@@ -58,12 +65,15 @@ impl Broker {
             timeout_ms: settings.number("replica.socket.timeout.ms"),
         });
         let replica = |found: RecoveredLog| {
-            (found.key, Replica::new(found.key, Log::recovered(found.batches), found.high_watermark))
+            let log = Log::recovered(found.batches, found.log_start);
+            (found.key, Replica::new(found.key, log, found.high_watermark))
         };
         Self {
             lag_ms: settings.number("replica.lag.time.max.ms"),
             heartbeat_ms: settings.number("broker.heartbeat.interval.ms"),
+            settings: config.settings.clone(),
             epoch: None,
+            ending: false,
             controller_up: false,
             heard_by_controller_ms: None,
             image: Arc::default(),
@@ -89,6 +99,42 @@ impl Broker {
     #[must_use]
     pub const fn config(&self) -> &BrokerConfig {
         &self.config
+    }
+
+    /// The settings in force.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The epoch this incarnation is registered under.
+    #[must_use]
+    pub const fn epoch(&self) -> Option<i64> {
+        self.epoch
+    }
+
+    /// Up to where the records of a led partition may be deleted, if a client wants them to be up to
+    /// `before`: -1 is the high watermark (KIP-107).
+    ///
+    /// # Errors
+    /// If it does not lead the partition, or the offset is above the high watermark.
+    pub fn deletable(&self, key: PartitionKey, before: i64) -> Result<i64, Refusal> {
+        let replica = self.replica(key)?;
+        replica.led(-1)?;
+        let wanted = if before == -1 { replica.high_watermark } else { before };
+        let possible = (0..=replica.high_watermark).contains(&wanted);
+        if possible { Ok(wanted) } else { Err(Refusal::OffsetOutOfRange) }
+    }
+
+    /// The least log start among a led partition and its live followers: records below it are gone for good.
+    ///
+    /// # Errors
+    /// As [`Broker::offsets`].
+    pub fn low_watermark(&self, key: PartitionKey) -> Result<i64, Refusal> {
+        let replica = self.replica(key)?;
+        let leader = replica.led(-1)?;
+        let lives = |node: i32| self.image.brokers.get(&node).is_some_and(|broker| !broker.fenced);
+        Ok(leader.low_watermark(replica.log.start(), lives))
     }
 
     /// Every high watermark, for the checkpoint.
@@ -129,6 +175,19 @@ impl Broker {
             }
             Input::ControllerDown => self.controller_up = false,
             Input::FromController(message) => self.hear_controller(now_ms, message, out),
+            Input::ShutDown => {
+                self.ending = true;
+                if let Some(broker_epoch) = self.epoch {
+                    let node = self.config.node;
+                    out.push(Output::ToController(ToController::ShutDown { node, broker_epoch }));
+                }
+            }
+            Input::DeleteRecords { key, before } => {
+                if let Some(replica) = self.replicas.get_mut(&key) {
+                    replica.raise_start(before, out);
+                    self.touched.insert(key);
+                }
+            }
             Input::Produce(request) => self.produce(now_ms, request, out),
             Input::Fetch { id, request } => self.fetch(now_ms, id, request, out),
             Input::Group { id, request } => {
@@ -168,7 +227,9 @@ impl Broker {
     }
 
     fn context<'a>(&self, now_ms: u64, cluster: &'a ClusterImage) -> Context<'a> {
-        Context { now_ms, me: self.config.node, lag_ms: self.lag_ms, cluster, flaw: self.config.flaw }
+        let elr = self.settings.number("eligible.leader.replicas.version") > 0;
+        let (me, lag_ms, flaw) = (self.config.node, self.lag_ms, self.config.flaw);
+        Context { now_ms, me, lag_ms, cluster, elr, flaw }
     }
 
     fn tick(&mut self, now_ms: u64, out: &mut Vec<Output>) {
@@ -180,7 +241,7 @@ impl Broker {
             }
         }
         let due = self.heard_by_controller_ms.is_none_or(|at| now_ms >= at + self.heartbeat_ms);
-        if due && self.controller_up {
+        if due && self.controller_up && !self.ending {
             self.contact_controller(now_ms, out);
         }
         let keys: Vec<_> = self.replicas.keys().copied().collect();
@@ -275,7 +336,12 @@ impl Broker {
             let Some(replica) = self.replicas.get_mut(&fetch.key) else { continue };
             let end = replica.log.end();
             let Role::Leader(leader) = &mut replica.role else { continue };
-            if !leader.note_fetch(identity.node, identity.broker_epoch, fetch.fetch_offset, end, now_ms) {
+            let seen = Seen {
+                broker_epoch: identity.broker_epoch,
+                offset: fetch.fetch_offset,
+                log_start: fetch.log_start,
+            };
+            if !leader.note_fetch(identity.node, seen, end, now_ms) {
                 continue;
             }
             if let Some(isr) = leader.expanded(identity.node, replica.high_watermark, &cluster) {

@@ -26,8 +26,10 @@ pub struct BrokerConfig {
     /// Added to `now_ms` it gives the time of day, in milliseconds since 1970. It only goes into what is
     /// written down (commit timestamps) and is compared with that.
     pub wall_offset_ms: i64,
-    /// Effective broker settings.
+    /// The broker settings it was started with.
     pub settings: Settings,
+    /// The epoch under which the process before it ended cleanly; -1 if it did not, or there was none.
+    pub previous_epoch: i64,
     /// A planted flaw.
     pub flaw: Option<Flaw>,
 }
@@ -41,6 +43,8 @@ pub struct RecoveredLog {
     pub batches: Vec<BatchInfo>,
     /// The high watermark last checkpointed, 0 if none; only a starting point.
     pub high_watermark: i64,
+    /// Where the log starts: records below it were deleted, whether or not they are still on disk.
+    pub log_start: i64,
 }
 
 /// One partition of a produce request.
@@ -89,6 +93,8 @@ pub struct FetchPartition {
     pub last_fetched_epoch: i32,
     /// Most bytes to return for it.
     pub max_bytes: u32,
+    /// Where the sender's own log starts; -1 for a consumer.
+    pub log_start: i64,
 }
 
 /// A fetch request, by a consumer or a replica, received or to be sent.
@@ -117,6 +123,15 @@ pub enum Input {
     ControllerDown,
     /// A message of the controller (all but [`FromController::Admin`]).
     FromController(FromController),
+    /// The process is to end: hand over what is led here.
+    ShutDown,
+    /// Records below an offset are to be deleted ([`super::Broker::deletable`] has said up to where).
+    DeleteRecords {
+        /// The partition.
+        key: PartitionKey,
+        /// The new start of its log.
+        before: i64,
+    },
     /// A client produces.
     Produce(ProduceRequest),
     /// A consumer or a replica fetches.
@@ -171,6 +186,10 @@ pub struct FetchedPartition {
 pub struct FetchedData {
     /// The leader's high watermark.
     pub high_watermark: i64,
+    /// Where the leader's log starts.
+    pub log_start: i64,
+    /// What was asked for lies outside of the leader's log.
+    pub out_of_range: bool,
     /// Where our log left the leader's: the largest epoch not above ours, and where it ends (KIP-595).
     pub diverging: Option<super::replica::EpochEnd>,
     /// New batches, in order.
@@ -249,6 +268,20 @@ pub enum Output {
         /// First offset to go.
         to: i64,
     },
+    /// Records below this offset are gone: remember it, and remove what lies below it altogether.
+    RaiseStart {
+        /// The partition.
+        key: PartitionKey,
+        /// The first offset that is left.
+        to: i64,
+    },
+    /// Throw a log away and begin it anew at this offset.
+    RestartLog {
+        /// The partition.
+        key: PartitionKey,
+        /// Its first offset.
+        at: i64,
+    },
     /// Answer a produce request. With acks=0 nothing is sent, but an error closes the connection.
     ProduceReply {
         /// The request.
@@ -310,6 +343,8 @@ pub enum BrokerEvent {
         /// Why.
         reason: Refusal,
     },
+    /// Others lead what this broker led: the process may end.
+    MayEnd,
     /// The controller fenced (`true`) or unfenced this broker. The first `false` means ready.
     Fenced(bool),
     /// This broker leads now.
@@ -364,6 +399,7 @@ impl fmt::Display for BrokerEvent {
         match self {
             Self::Registered { broker_epoch } => write!(f, "registered under broker epoch {broker_epoch}"),
             Self::RegistrationRefused { reason } => write!(f, "registration refused: {reason}"),
+            Self::MayEnd => f.write_str("others lead now"),
             Self::Fenced(true) => f.write_str("fenced by the controller"),
             Self::Fenced(false) => f.write_str("unfenced by the controller"),
             Self::Leads { key, epoch, end, high_watermark } => {

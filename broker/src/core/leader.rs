@@ -10,6 +10,17 @@ use super::types::RequestId;
 /// partition's index in it.
 pub(super) type Waiter = (i64, RequestId, usize);
 
+/// What a follower's fetch says of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    /// Its broker epoch.
+    pub(super) broker_epoch: i64,
+    /// It has everything below.
+    pub(super) offset: i64,
+    /// Where its own log starts.
+    pub(super) log_start: i64,
+}
+
 /// A follower as its fetches show it.
 #[derive(Debug, Clone, Copy)]
 struct Follower {
@@ -18,6 +29,8 @@ struct Follower {
     /// Broker epoch of its last fetch; -1 until then.
     broker_epoch: i64,
     fetched_at_ms: u64,
+    /// Where its own log starts; -1 until it has said so.
+    log_start: i64,
     /// The leader's own end at that fetch.
     leader_end: i64,
     /// When it last had everything the leader had; `None` if not yet in this leader epoch.
@@ -70,6 +83,7 @@ impl Leader {
                 end: None,
                 broker_epoch: -1,
                 fetched_at_ms: 0,
+                log_start: -1,
                 leader_end: i64::MAX,
                 caught_up_ms,
             };
@@ -99,14 +113,8 @@ impl Leader {
 
     /// Takes note of a valid fetch; `false` if it comes from an older incarnation of the follower than
     /// one that has fetched already.
-    pub(super) fn note_fetch(
-        &mut self,
-        node: i32,
-        broker_epoch: i64,
-        fetch_offset: i64,
-        leader_end: i64,
-        now_ms: u64,
-    ) -> bool {
+    pub(super) fn note_fetch(&mut self, node: i32, seen: Seen, leader_end: i64, now_ms: u64) -> bool {
+        let Seen { broker_epoch, offset: fetch_offset, log_start } = seen;
         let Some(follower) = self.followers.get_mut(&node) else { return false };
         if broker_epoch < follower.broker_epoch {
             return false;
@@ -119,8 +127,15 @@ impl Leader {
         follower.end = Some(fetch_offset);
         follower.broker_epoch = broker_epoch;
         follower.fetched_at_ms = now_ms;
+        follower.log_start = log_start;
         follower.leader_end = leader_end;
         true
+    }
+
+    /// The least log start among the leader's and those of the followers that live.
+    pub(super) fn low_watermark(&self, own: i64, lives: impl Fn(i32) -> bool) -> i64 {
+        let starts = self.followers.iter().filter(|(node, _)| lives(**node)).map(|(_, f)| f.log_start);
+        starts.fold(own, i64::min)
     }
 
     /// The offset below which every member of the maximal ISR has everything; `None` while one of them has
@@ -193,6 +208,10 @@ mod tests {
 
     const LAG_MS: u64 = 100;
 
+    fn seen(broker_epoch: i64, offset: i64) -> Seen {
+        Seen { broker_epoch, offset, log_start: 0 }
+    }
+
     fn cluster() -> ClusterImage {
         let broker = |node: i32| {
             let (host, incarnation) = (String::new(), Uuid::NIL);
@@ -204,8 +223,8 @@ mod tests {
     #[test]
     fn a_proposed_member_holds_the_high_watermark_before_it_is_confirmed() {
         let mut leader = Leader::new(1, &[1, 2, 3], &[1, 2], 0, 0);
-        leader.note_fetch(2, 12, 9, 9, 1_000);
-        leader.note_fetch(3, 13, 7, 9, 0);
+        leader.note_fetch(2, seen(12, 9), 9, 1_000);
+        leader.note_fetch(3, seen(13, 7), 9, 0);
         let committed = |leader: &Leader| leader.committed(1, 9, 1_000, LAG_MS, &cluster());
         assert_eq!(committed(&leader), Some(9), "a stranger that lags does not count");
         let isr = leader.members(1, 11, &[1, 2, 3]);
@@ -213,7 +232,7 @@ mod tests {
         assert_eq!(committed(&leader), Some(7));
         let isr = leader.members(1, 11, &[1]);
         leader.pending = Some(Pending { request: 2, sent_ms: 0, superseded: false, isr });
-        leader.note_fetch(2, 12, 8, 9, 1_000);
+        leader.note_fetch(2, seen(12, 8), 9, 1_000);
         assert_eq!(committed(&leader), Some(8), "a removal counts once it is confirmed");
     }
 
@@ -223,13 +242,13 @@ mod tests {
         let joins =
             |leader: &Leader, high_watermark| leader.expanded(3, high_watermark, &cluster()).is_some();
         assert!(!joins(&leader, 0), "never heard of");
-        leader.note_fetch(3, 13, 7, 9, 0);
+        leader.note_fetch(3, seen(13, 7), 9, 0);
         assert!(!joins(&leader, 5), "the log from before the epoch is not all there");
-        leader.note_fetch(3, 13, 8, 9, 0);
+        leader.note_fetch(3, seen(13, 8), 9, 0);
         assert!(joins(&leader, 5));
         assert!(!joins(&leader, 9), "a committed record is not there");
-        assert!(!leader.note_fetch(3, 12, 9, 9, 0), "an older incarnation");
-        leader.note_fetch(3, 14, 9, 9, 0);
+        assert!(!leader.note_fetch(3, seen(12, 9), 9, 0), "an older incarnation");
+        leader.note_fetch(3, seen(14, 9), 9, 0);
         assert!(!joins(&leader, 5), "not the incarnation that is registered");
     }
 
@@ -238,9 +257,9 @@ mod tests {
         let mut leader = Leader::new(1, &[1, 2, 3], &[1, 2], 0, 1_000);
         assert_eq!(leader.shrunk(1, 5, 1_000 + LAG_MS, LAG_MS), None);
         assert_eq!(leader.shrunk(1, 5, 1_001 + LAG_MS, LAG_MS), Some(vec![1]));
-        leader.note_fetch(2, 12, 5, 9, 1_050);
+        leader.note_fetch(2, seen(12, 5), 9, 1_050);
         assert_eq!(leader.shrunk(1, 9, 1_101, LAG_MS), Some(vec![1]), "behind all along");
-        leader.note_fetch(2, 12, 9, 20, 1_150);
+        leader.note_fetch(2, seen(12, 9), 20, 1_150);
         assert_eq!(leader.shrunk(1, 20, 1_150, LAG_MS), None, "it has what was there at the fetch before");
         assert_eq!(leader.shrunk(1, 20, 1_151, LAG_MS), Some(vec![1]));
     }

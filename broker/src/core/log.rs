@@ -7,6 +7,8 @@ use super::replica::EpochEnd;
 /// The headers of a log. About 50 bytes a batch stay in memory, which buys exact truncation and replay.
 #[derive(Debug, Default)]
 pub(super) struct Log {
+    /// First offset: what lies below was deleted.
+    start: i64,
     batches: Vec<BatchInfo>,
     /// Leader epoch and its first offset, both increasing (KIP-101).
     epochs: Vec<(i32, i64)>,
@@ -22,21 +24,40 @@ pub(super) struct Span {
 }
 
 impl Log {
-    /// The log with these batches.
-    pub(super) fn recovered(batches: Vec<BatchInfo>) -> Self {
-        let mut log = Self::default();
+    /// The log with these batches, of which those below `start` do not count.
+    pub(super) fn recovered(batches: Vec<BatchInfo>, start: i64) -> Self {
+        let first = batches.first().map_or(start, |batch| batch.base_offset);
+        let mut log = Self { start: first, ..Self::default() };
         batches.into_iter().for_each(|batch| log.append(batch));
+        // What was cut off at the end may have been all there was.
+        log.raise_start(start.min(log.end()));
         log
     }
 
     /// First offset.
-    pub(super) fn start(&self) -> i64 {
-        self.batches.first().map_or(0, |batch| batch.base_offset)
+    pub(super) const fn start(&self) -> i64 {
+        self.start
     }
 
     /// Offset after the last record (LEO).
     pub(super) fn end(&self) -> i64 {
-        self.batches.last().map_or(0, BatchInfo::end_offset)
+        self.batches.last().map_or(self.start, BatchInfo::end_offset)
+    }
+
+    /// Forgets what lies below an offset, which is not above the end; whether that was anything.
+    pub(super) fn raise_start(&mut self, to: i64) -> bool {
+        if to <= self.start {
+            return false;
+        }
+        self.start = to;
+        let gone = self.batches.partition_point(|batch| batch.end_offset() <= to);
+        self.batches.drain(..gone);
+        true
+    }
+
+    /// An empty log that begins at an offset.
+    pub(super) fn restart(&mut self, at: i64) {
+        *self = Self { start: at, ..Self::default() };
     }
 
     /// Epoch of the last record, -1 if there is none.
@@ -69,6 +90,10 @@ impl Log {
         let kept = self.batches.partition_point(|batch| batch.end_offset() <= to);
         if kept == self.batches.len() {
             return false;
+        }
+        if kept == 0 {
+            // The start may lie in the middle of the first batch; it is whole batches that stay or go.
+            self.start = self.start.min(self.batches[0].base_offset);
         }
         self.batches.truncate(kept);
         let end = self.end();
@@ -152,6 +177,21 @@ mod tests {
         assert_eq!((log.end(), log.last_epoch()), (4, 1));
         assert!(log.truncate(0));
         assert_eq!((log.end(), log.last_epoch()), (0, -1));
+    }
+
+    #[test]
+    fn deleted_records_are_below_the_start_and_the_log_goes_on_behind_them() {
+        let mut log = log(&[(1, 2), (1, 2), (4, 3)]);
+        assert!(log.raise_start(3) && !log.raise_start(2));
+        assert_eq!((log.start(), log.end(), log.last_epoch()), (3, 7, 4));
+        assert_eq!(log.span(3, 7, 1000, true).map(|span| span.from), Some(2), "the batch that holds it");
+        assert!(log.truncate(3), "the middle of the batch that holds the start");
+        assert_eq!((log.start(), log.end()), (2, 2), "whole batches go");
+        log.restart(9);
+        assert_eq!((log.start(), log.end(), log.last_epoch()), (9, 9, -1));
+        let mut all = Log::recovered(Vec::new(), 5);
+        assert_eq!((all.start(), all.end()), (5, 5));
+        assert!(!all.raise_start(5));
     }
 
     #[test]

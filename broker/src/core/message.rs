@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::image::ClusterImage;
 use super::refusal::Refusal;
+use super::settings::ConfigOp;
 use super::types::{PartitionKey, Uuid};
 
 /// A proposed ISR member and the broker epoch its leader saw it fetch under (KIP-903).
@@ -31,6 +32,15 @@ pub enum ToController {
         host: String,
         /// Its port.
         port: u16,
+        /// The epoch under which its predecessor ended cleanly, all its logs synced; -1 if it did not.
+        previous_epoch: i64,
+    },
+    /// The process is about to end: another broker shall lead what it leads (controlled shutdown).
+    ShutDown {
+        /// The broker.
+        node: i32,
+        /// The epoch it was registered under.
+        broker_epoch: i64,
     },
     /// The process is alive.
     Heartbeat {
@@ -78,6 +88,8 @@ pub struct NewTopic {
     pub partitions: i32,
     /// How many replicas each.
     pub replication_factor: i16,
+    /// The replicas of each partition, if the client chose them; then the two numbers above follow from it.
+    pub assignments: Vec<Vec<i32>>,
     /// Settings that differ from the broker's, by topic-level name.
     pub configs: BTreeMap<String, String>,
     /// Only say whether it could be created.
@@ -100,18 +112,61 @@ pub enum AdminOp {
         name: String,
         /// How many it shall have in all.
         count: i32,
+        /// The replicas of each new partition, if the client chose them.
+        assignments: Option<Vec<Vec<i32>>>,
         /// Only say whether it could be done.
         validate_only: bool,
+    },
+    /// Change settings.
+    AlterConfigs {
+        /// Whose.
+        of: ConfigOwner,
+        /// Forget everything that is set before, as the older of the two APIs does.
+        replace: bool,
+        /// What to change, in order.
+        changes: Vec<(String, ConfigOp)>,
+        /// Only say whether it could be done.
+        validate_only: bool,
+    },
+    /// Elect leaders.
+    ElectLeaders {
+        /// Any live replica will do, whatever it lacks; else the preferred one, if it is in sync.
+        unclean: bool,
+        /// Which partitions, by topic and number; `None` is all of them.
+        partitions: Option<Vec<(String, i32)>>,
+    },
+    /// Change or cancel (`None`) the replicas of partitions, by topic and number (KIP-455).
+    AlterReassignments {
+        /// What is wanted.
+        wanted: Vec<(String, i32, Option<Vec<i32>>)>,
+        /// There may be more or fewer of them than now (KIP-860).
+        resize: bool,
     },
     /// Reserve producer ids.
     AllocateProducerIds,
 }
 
+/// Whose settings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ConfigOwner {
+    /// A topic's, by name.
+    Topic(String),
+    /// A broker's, by id, or every broker's ([`super::image::ALL_BROKERS`]).
+    Broker(i32),
+}
+
+/// What became of each of several partitions.
+pub type PerPartition = Vec<(String, i32, Result<(), Refusal>)>;
+
 /// What became of an [`AdminOp`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AdminAnswer {
     /// Done (or possible, if only validated).
     Done,
+    /// Each partition has its own answer.
+    Partitions(PerPartition),
+    /// A setting cannot be changed so, for this reason.
+    BadConfig(String),
     /// These producer ids are the asker's alone.
     ProducerIds {
         /// The first.
@@ -155,6 +210,11 @@ pub enum FromController {
         broker_epoch: i64,
         /// Whether the broker is fenced, or why the heartbeat counts for nothing.
         result: Result<bool, Refusal>,
+    },
+    /// Nothing is led by the broker any more, as far as others could take over: it may end.
+    MayEnd {
+        /// The epoch it was registered under.
+        broker_epoch: i64,
     },
     /// The metadata changed.
     Image(ClusterImage),

@@ -61,12 +61,18 @@ pub use batch::{Batch, BatchInfo};
 pub use broker::Broker;
 pub use controller::{Controller, ControllerConfig, ControllerEvent, ControllerInput, ControllerOutput};
 pub use coordinator::{Caller, GroupAnswer, GroupAsk, GroupRequest, InternalTopic};
-pub use image::{BrokerImage, ClusterImage, MetadataSnapshot, NO_LEADER, PartitionImage, TopicImage};
+pub use image::{
+    ALL_BROKERS, BrokerImage, ClusterImage, MetadataSnapshot, NO_LEADER, PartitionImage, Reassignment,
+    TopicImage,
+};
 pub use io::{
     BrokerConfig, BrokerEvent, FetchPartition, FetchRequest, FetchResult, FetchedData, FetchedPartition,
     Input, Output, ProducePartition, ProduceRequest, ProduceResult, ReadRange, RecoveredLog, ReplicaIdentity,
 };
-pub use message::{AdminAnswer, AdminOp, FromController, IsrMember, NewTopic, PartitionState, ToController};
+pub use message::{
+    AdminAnswer, AdminOp, ConfigOwner, FromController, IsrMember, NewTopic, PartitionState, PerPartition,
+    ToController,
+};
 pub use refusal::Refusal;
 pub use replica::{EpochEnd, Offsets};
 pub use types::{PartitionKey, RequestId, Uuid};

@@ -47,6 +47,12 @@ pub enum Refusal {
     /// `INVALID_REPLICATION_FACTOR`
     #[error("replication factor is below 1 or above the number of live brokers")]
     InvalidReplicationFactor = 38,
+    /// `INVALID_REPLICA_ASSIGNMENT`
+    #[error("the replicas are not distinct live brokers, or not as many for each partition")]
+    InvalidReplicaAssignment = 39,
+    /// `INVALID_CONFIG`
+    #[error("a setting is unknown or has no such value")]
+    InvalidConfig = 40,
     /// `NOT_CONTROLLER`: the sender knows of a newer state than the controller.
     #[error("the controller has not seen that state yet")]
     NotController = 41,
@@ -62,6 +68,9 @@ pub enum Refusal {
     /// `INVALID_TXN_STATE`: transactions are not served.
     #[error("transactions are not served")]
     InvalidTxnState = 48,
+    /// `REASSIGNMENT_IN_PROGRESS`
+    #[error("a reassignment of the partition is in progress")]
+    ReassignmentInProgress = 60,
     /// `FENCED_LEADER_EPOCH`: the sender's leader epoch is older than ours.
     #[error("leader epoch is older than the broker's")]
     FencedLeaderEpoch = 74,
@@ -74,6 +83,18 @@ pub enum Refusal {
     /// `OFFSET_NOT_AVAILABLE`: a new leader does not know yet how far its log is committed (KIP-207).
     #[error("the new leader does not know its high watermark yet")]
     OffsetNotAvailable = 78,
+    /// `PREFERRED_LEADER_NOT_AVAILABLE`
+    #[error("the preferred leader is not alive, or not in sync")]
+    PreferredLeaderNotAvailable = 80,
+    /// `ELIGIBLE_LEADERS_NOT_AVAILABLE`
+    #[error("no replica is alive")]
+    EligibleLeadersNotAvailable = 83,
+    /// `ELECTION_NOT_NEEDED`
+    #[error("the partition is led already, as it should be")]
+    ElectionNotNeeded = 84,
+    /// `NO_REASSIGNMENT_IN_PROGRESS`
+    #[error("no reassignment of the partition is in progress")]
+    NoReassignmentInProgress = 85,
     /// `INVALID_RECORD`
     #[error("batch must not be written by a client")]
     InvalidRecord = 87,

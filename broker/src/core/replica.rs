@@ -1,6 +1,8 @@
 //! One partition on one broker: leader or follower, never both, and which of them is decided by the
 //! controller's leader epochs alone.
 
+use std::collections::BTreeSet;
+
 use super::batch::Batch;
 use super::image::{ClusterImage, NO_LEADER, PartitionImage};
 use super::io::{BrokerEvent, FetchPartition, FetchResult, FetchedData, Output, ReadRange, ReplicaIdentity};
@@ -41,6 +43,8 @@ pub(super) struct Context<'a> {
     pub(super) me: i32,
     pub(super) lag_ms: u64,
     pub(super) cluster: &'a ClusterImage,
+    /// Eligible leader replicas are on (KIP-966).
+    pub(super) elr: bool,
     pub(super) flaw: Option<Flaw>,
 }
 
@@ -120,16 +124,24 @@ impl Replica {
             return self.adopt_isr(ctx, &image.isr, out);
         }
         self.leader_epoch = image.leader_epoch;
-        let released = self.abandon_waiters();
+        // Who leads on in a new epoch has lost nothing: its waiting produces wait on.
+        let leads_on = image.leader == ctx.me && !ctx.flawed(Flaw::LoseOnTruncation);
+        let waiting = match &mut self.role {
+            Role::Leader(leader) if leads_on => std::mem::take(&mut leader.waiting),
+            _ => BTreeSet::new(),
+        };
+        let mut released = self.abandon_waiters();
         if ctx.flawed(Flaw::LoseOnTruncation) {
             self.truncate(self.high_watermark, out);
         }
         let (key, epoch, end) = (self.key, self.leader_epoch, self.log.end());
         if image.leader == ctx.me {
-            self.role = Role::Leader(Leader::new(ctx.me, &image.replicas, &image.isr, end, ctx.now_ms));
+            let mut leader = Leader::new(ctx.me, &image.replicas, &image.isr, end, ctx.now_ms);
+            leader.waiting = waiting;
+            self.role = Role::Leader(leader);
             let high_watermark = self.high_watermark;
             out.push(Output::Event(BrokerEvent::Leads { key, epoch, end, high_watermark }));
-            self.advance(ctx);
+            released.extend(self.advance(ctx));
         } else {
             let leader = image.leader;
             self.role = Role::Follower(Follower { leader, not_before_ms: 0 });
@@ -166,8 +178,12 @@ impl Replica {
     pub(super) fn advance(&mut self, ctx: Context<'_>) -> Vec<Released> {
         let end = self.log.end();
         let Role::Leader(leader) = &mut self.role else { return Vec::new() };
-        let committed = leader.committed(ctx.me, end, ctx.now_ms, ctx.lag_ms, ctx.cluster);
-        self.high_watermark = self.high_watermark.max(committed.unwrap_or(0));
+        // Who may lead without being in the ISR has everything below the high watermark only if that stands
+        // still while the ISR is too small (KIP-966).
+        if !ctx.elr || leader.isr.len() as u64 >= self.min_isr {
+            let committed = leader.committed(ctx.me, end, ctx.now_ms, ctx.lag_ms, ctx.cluster);
+            self.high_watermark = self.high_watermark.max(committed.unwrap_or(0));
+        }
         let mut released = Vec::new();
         while let Some(&(required, id, index)) = leader.waiting.first()
             && required <= self.high_watermark
@@ -280,6 +296,23 @@ impl Replica {
         }
     }
 
+    /// Deletes what lies below an offset.
+    pub(super) fn raise_start(&mut self, to: i64, out: &mut Vec<Output>) {
+        let to = to.min(self.log.end());
+        if self.log.raise_start(to) {
+            self.high_watermark = self.high_watermark.max(to);
+            out.push(Output::RaiseStart { key: self.key, to });
+        }
+    }
+
+    fn restart(&mut self, at: i64, out: &mut Vec<Output>) {
+        let from = self.log.end();
+        self.log.restart(at);
+        self.high_watermark = at;
+        out.push(Output::RestartLog { key: self.key, at });
+        out.push(Output::Event(BrokerEvent::Truncated { key: self.key, from, to: at }));
+    }
+
     /// Refuses a sender with another leader epoch (-1 is not checked), and everyone if this is not the
     /// leader.
     pub(super) fn led(&self, current_leader_epoch: i32) -> Result<&Leader, Refusal> {
@@ -342,7 +375,9 @@ impl Replica {
             }
         }
         if !(self.log.start()..=self.log.end()).contains(&fetch.fetch_offset) {
-            return Err(Refusal::OffsetOutOfRange);
+            // A follower that has missed so much begins anew where this log starts.
+            result.error = Some(Refusal::OffsetOutOfRange);
+            return if replica.is_some() { Ok(result) } else { Err(Refusal::OffsetOutOfRange) };
         }
         let beyond = replica.is_some() || ctx.flawed(Flaw::ServeBeyondHighWatermark);
         let limit = if beyond { self.log.end() } else { self.high_watermark };
@@ -383,6 +418,7 @@ impl Replica {
             current_leader_epoch: self.leader_epoch,
             last_fetched_epoch: if compares { self.log.last_epoch() } else { -1 },
             max_bytes,
+            log_start: self.log.start(),
         }
     }
 
@@ -402,8 +438,21 @@ impl Replica {
             self.truncate(to, out);
             return self.log.end() < end;
         }
+        if data.out_of_range {
+            // Its log starts behind the end of ours: nothing of ours is wanted any more.
+            let missed = data.log_start > self.log.end();
+            if missed {
+                self.restart(data.log_start, out);
+            }
+            return missed;
+        }
         for batch in data.batches {
             let base = batch.info.base_offset;
+            let empty = self.log.start() == self.log.end();
+            if empty && base < self.log.end() && batch.info.end_offset() > self.log.end() {
+                // Our log begins in the middle of the batch, since its log does.
+                self.restart(base, out);
+            }
             if base < self.log.end() && ctx.flawed(Flaw::LoseOnTruncation) {
                 // Without epochs the logs may not even share their batch boundaries.
                 self.truncate(base, out);
@@ -421,6 +470,7 @@ impl Replica {
         }
         // Only upwards: both values are lower bounds of what is committed, and a new leader may know less.
         self.high_watermark = self.high_watermark.max(data.high_watermark.min(self.log.end()));
+        self.raise_start(data.log_start, out);
         true
     }
 

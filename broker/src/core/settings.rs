@@ -1,14 +1,22 @@
-//! The one table of broker and topic settings: names, types, defaults, and which values mean something
-//! here. Validation, DescribeConfigs and the core all read it.
+//! Broker and topic settings. Kafka's own tables ([`kafka`]) say which there are; [`SETTINGS`] says which of
+//! them do something here, and which values. Validation, DescribeConfigs and the core all read both.
 //!
-//! Defaults are those of Apache Kafka 4.1.2 (its own DescribeConfigs). A value that would be silently
-//! ignored is refused instead: a verdict must rest on what the cluster really does.
+//! Defaults are those of Apache Kafka 4.1.2 (its own DescribeConfigs). Among the settings that do something
+//! here, a value that would be silently ignored is refused: a verdict must rest on what the cluster really
+//! does. The others are taken, shown and without effect, since clients set them on every topic they create.
 
+mod change;
+mod describe;
+pub mod kafka;
 mod table;
 
 use std::collections::BTreeMap;
 
+pub use change::{ChangeError, ConfigOp, change};
+pub use describe::{Effective, Origin, Synonym};
 pub use table::SETTINGS;
+
+use kafka::Known;
 
 /// The type of a setting, with the least value of numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,20 +116,28 @@ fn number(value: &str, least: i64, most: i64) -> Option<String> {
     (!fits).then(|| format!("a whole number from {least} to {most}"))
 }
 
-/// The setting of a broker-level name.
+/// The setting of a broker-level name that does something here.
 ///
 /// # Errors
 /// [`SettingError::Unknown`], naming the nearest.
 pub fn broker_setting(name: &str) -> Result<&'static Setting, SettingError> {
-    find(name, "broker", |setting| setting.broker)
+    let found = SETTINGS.iter().find(|setting| setting.broker == name);
+    found.ok_or_else(|| unknown("broker", name))
 }
 
-/// The setting of a topic-level name.
+/// The setting of a topic-level name that does something here.
 ///
 /// # Errors
 /// [`SettingError::Unknown`], naming the nearest.
 pub fn topic_setting(name: &str) -> Result<&'static Setting, SettingError> {
-    find(name, "topic", |setting| setting.topic)
+    let found = SETTINGS.iter().find(|setting| !setting.topic.is_empty() && setting.topic == name);
+    found.ok_or_else(|| unknown("topic", name))
+}
+
+/// Whether a broker-level setting does anything here; all others are taken and shown.
+#[must_use]
+pub fn has_effect(name: &str) -> bool {
+    broker_setting(name).is_ok()
 }
 
 /// The broker-level name under which a cluster's default is set: its own, or that of a topic setting; with or
@@ -130,29 +146,40 @@ pub fn topic_setting(name: &str) -> Result<&'static Setting, SettingError> {
 /// # Errors
 /// [`SettingError`], if no name or value like that is known.
 pub fn at_broker(name: &str, value: &str) -> Result<&'static str, SettingError> {
-    let known = |name: &str| match name {
-        "replication.factor" => broker_setting("default.replication.factor"),
-        name => broker_setting(name).or_else(|error| topic_setting(name).map_err(|_| error)),
+    let broker_level = |name: &str| {
+        let name = if name == "replication.factor" { "default.replication.factor" } else { name };
+        let own = SETTINGS.iter().map(|setting| setting.broker).find(|known| *known == name);
+        let kafkas = || kafka::find(&kafka::BROKER, name).map(|known| known.name);
+        let topics = || {
+            topic_setting(name)
+                .ok()
+                .map(|setting| setting.broker)
+                .or_else(|| kafka::find(&kafka::TOPIC, name)?.synonyms.first().copied())
+        };
+        own.or_else(kafkas).or_else(topics)
     };
     let bare = ["broker.", "topic."].iter().find_map(|prefix| name.strip_prefix(prefix));
-    let setting = known(name).or_else(|error| bare.ok_or(error).and_then(known))?;
-    setting.check(name, value)?;
-    Ok(setting.broker)
+    let found = broker_level(name).or_else(|| bare.and_then(broker_level));
+    let found = found.ok_or_else(|| unknown("broker", name))?;
+    check_broker(found, value)?;
+    Ok(found)
 }
 
-fn find(
-    name: &str,
-    level: &'static str,
-    named: fn(&Setting) -> &'static str,
-) -> Result<&'static Setting, SettingError> {
-    let known = || SETTINGS.iter().filter(|setting| !named(setting).is_empty());
-    if let Some(setting) = known().find(|setting| named(setting) == name) {
-        return Ok(setting);
-    }
-    let nearest = known()
-        .map(named)
-        .max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b)));
-    Err(SettingError::Unknown { level, name: name.to_owned(), nearest: nearest.unwrap_or_default() })
+fn unknown(level: &'static str, name: &str) -> SettingError {
+    let own = SETTINGS.iter().map(|setting| if level == "topic" { setting.topic } else { setting.broker });
+    let table = if level == "topic" { &kafka::TOPIC } else { &kafka::BROKER };
+    let known = own.chain(table.iter().map(|known| known.name)).filter(|known| !known.is_empty());
+    let nearest =
+        known.max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b)));
+    SettingError::Unknown { level, name: name.to_owned(), nearest: nearest.unwrap_or_default() }
+}
+
+/// Checks a broker setting.
+///
+/// # Errors
+/// If it is unknown, invalid or not implemented.
+pub fn check_broker(name: &str, value: &str) -> Result<(), SettingError> {
+    check(name, value, kafka::find(&kafka::BROKER, name), broker_setting(name))
 }
 
 /// Checks the settings of a topic.
@@ -160,39 +187,35 @@ fn find(
 /// # Errors
 /// The first that is unknown, invalid or not implemented.
 pub fn check_topic(configs: &BTreeMap<String, String>) -> Result<(), SettingError> {
-    configs.iter().try_for_each(|(name, value)| topic_setting(name)?.check(name, value))
+    configs.iter().try_for_each(|(name, value)| {
+        check(name, value, kafka::find(&kafka::TOPIC, name), topic_setting(name))
+    })
 }
 
-/// One effective setting, as DescribeConfigs tells it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Effective {
-    /// Its name at the level asked for.
-    pub name: &'static str,
-    /// Its value.
-    pub value: String,
-    /// Where the value comes from.
-    pub origin: Origin,
-    /// Its type.
-    pub kind: Kind,
-    /// What it does.
-    pub doc: &'static str,
+fn check(
+    name: &str,
+    value: &str,
+    kafkas: Option<&Known>,
+    ours: Result<&Setting, SettingError>,
+) -> Result<(), SettingError> {
+    if let Some(expected) = kafkas.and_then(|known| known.fault(value)) {
+        return Err(SettingError::Invalid { name: name.to_owned(), value: value.to_owned(), expected });
+    }
+    match ours {
+        Ok(setting) => setting.check(name, value),
+        Err(_) if kafkas.is_some() => Ok(()),
+        Err(unknown) => Err(unknown),
+    }
 }
 
-/// Where an effective value comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// Set on the topic.
-    Topic,
-    /// Set on the broker.
-    Broker,
-    /// Nobody set it.
-    Default,
-}
-
-/// The broker's settings, validated.
+/// A broker's settings, validated: what it was started with, and what was changed since (KIP-226).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings {
-    overrides: BTreeMap<&'static str, String>,
+    given: BTreeMap<&'static str, String>,
+    /// Changed for every broker.
+    cluster: BTreeMap<&'static str, String>,
+    /// Changed for this one.
+    own: BTreeMap<&'static str, String>,
 }
 
 impl Settings {
@@ -201,13 +224,22 @@ impl Settings {
     /// # Errors
     /// The first that is unknown, invalid or not implemented.
     pub fn new(given: &BTreeMap<String, String>) -> Result<Self, SettingError> {
-        let mut overrides = BTreeMap::new();
-        for (name, value) in given {
-            let setting = broker_setting(name)?;
-            setting.check(name, value)?;
-            overrides.insert(setting.broker, value.clone());
-        }
-        Ok(Self { overrides })
+        given.iter().try_for_each(|(name, value)| check_broker(name, value))?;
+        Ok(Self { given: named(given), ..Self::default() })
+    }
+
+    /// The same with other changes: those for every broker, and those for this one. They were checked when
+    /// they were made.
+    #[must_use]
+    pub fn changed(&self, cluster: &BTreeMap<String, String>, own: &BTreeMap<String, String>) -> Self {
+        Self { given: self.given.clone(), cluster: named(cluster), own: named(own) }
+    }
+
+    /// The value and where it comes from, the strongest source first.
+    fn sources(&self, name: &str) -> impl Iterator<Item = (Origin, &String)> {
+        let layers =
+            [(Origin::Own, &self.own), (Origin::Cluster, &self.cluster), (Origin::Given, &self.given)];
+        layers.into_iter().filter_map(move |(origin, layer)| Some((origin, layer.get(name)?)))
     }
 
     /// The effective value of a broker-level setting.
@@ -217,7 +249,7 @@ impl Settings {
     #[must_use]
     pub fn get(&self, name: &str) -> &str {
         let default = || broker_setting(name).expect("a name of the table").default;
-        self.overrides.get(name).map_or_else(default, String::as_str)
+        self.sources(name).next().map_or_else(default, |(_, value)| value.as_str())
     }
 
     /// The effective value of a numeric broker-level setting; negative values count as 0.
@@ -249,30 +281,34 @@ impl Settings {
         let number: i64 = self.topic(configs, name).parse().expect("a number of the table");
         u64::try_from(number).unwrap_or(0)
     }
-
-    /// Every broker-level setting.
-    #[must_use]
-    pub fn describe_broker(&self) -> Vec<Effective> {
-        let named = SETTINGS.iter().filter(|setting| !setting.broker.is_empty());
-        named.map(|setting| self.effective(setting, setting.broker, None)).collect()
-    }
-
-    /// Every topic-level setting, given the topic's own.
-    #[must_use]
-    pub fn describe_topic(&self, configs: &BTreeMap<String, String>) -> Vec<Effective> {
-        let named = SETTINGS.iter().filter(|setting| !setting.topic.is_empty());
-        named.map(|setting| self.effective(setting, setting.topic, configs.get(setting.topic))).collect()
-    }
-
-    fn effective(&self, setting: &Setting, name: &'static str, own: Option<&String>) -> Effective {
-        let (value, origin) = match (own, self.overrides.get(setting.broker)) {
-            (Some(value), _) => (value.clone(), Origin::Topic),
-            (None, Some(value)) => (value.clone(), Origin::Broker),
-            (None, None) => (setting.default.to_owned(), Origin::Default),
-        };
-        Effective { name, value, origin, kind: setting.kind, doc: setting.doc }
-    }
 }
+
+/// By the names of the tables. A coarser unit stands for the finer one that is read, where only it is given.
+fn named(given: &BTreeMap<String, String>) -> BTreeMap<&'static str, String> {
+    let own = |name: &str| SETTINGS.iter().map(|setting| setting.broker).find(|known| *known == name);
+    let known = |name: &str| own(name).or_else(|| Some(kafka::find(&kafka::BROKER, name)?.name));
+    let mut taken: BTreeMap<_, _> =
+        given.iter().filter_map(|(name, value)| Some((known(name)?, value.clone()))).collect();
+    for (fine, coarse, ms) in UNITS {
+        if !taken.contains_key(fine)
+            && let Some(count) = taken.get(coarse).and_then(|value| value.parse::<i64>().ok())
+        {
+            taken.insert(
+                fine,
+                if count < 0 { "-1".to_owned() } else { count.saturating_mul(*ms).to_string() },
+            );
+        }
+    }
+    taken
+}
+
+/// A setting in milliseconds, one that stands for it in a coarser unit, and that unit in milliseconds; of two
+/// for one, the finer comes first.
+const UNITS: &[(&str, &str, i64)] = &[
+    ("log.retention.ms", "log.retention.minutes", 60_000),
+    ("log.retention.ms", "log.retention.hours", 3_600_000),
+    ("log.roll.ms", "log.roll.hours", 3_600_000),
+];
 
 #[cfg(test)]
 mod tests {
@@ -287,6 +323,8 @@ mod tests {
         assert!(SETTINGS.is_sorted_by(|a, b| a.broker < b.broker));
         for setting in SETTINGS {
             setting.check(setting.broker, setting.default).expect("a legal default");
+            let kafkas = kafka::find(&kafka::BROKER, setting.broker).and_then(|known| known.default);
+            assert!(kafkas.is_none_or(|kafkas| kafkas == setting.default), "{}", setting.broker);
             let twins =
                 SETTINGS.iter().filter(|other| !other.topic.is_empty() && other.topic == setting.topic);
             assert!(twins.count() <= 1, "{}", setting.topic);
@@ -318,10 +356,37 @@ mod tests {
         assert_eq!(settings.topic_number(&BTreeMap::new(), "flush.messages"), 7);
         assert_eq!(settings.topic_number(&given("flush.messages", "1"), "flush.messages"), 1);
         assert_eq!(settings.topic_number(&BTreeMap::new(), "min.insync.replicas"), 1);
-        let described = settings.describe_topic(&given("min.insync.replicas", "2"));
-        let one = described.iter().find(|one| one.name == "min.insync.replicas").expect("there");
-        assert_eq!((one.value.as_str(), one.origin), ("2", Origin::Topic));
-        let one = described.iter().find(|one| one.name == "flush.messages").expect("there");
-        assert_eq!((one.value.as_str(), one.origin), ("7", Origin::Broker));
+    }
+
+    #[test]
+    fn a_change_for_one_broker_wins_over_one_for_all_and_that_over_what_was_given() {
+        let name = "min.insync.replicas";
+        let settings = Settings::new(&given(name, "2")).expect("legal");
+        let none = BTreeMap::new();
+        assert_eq!(settings.changed(&given(name, "3"), &none).get(name), "3");
+        assert_eq!(settings.changed(&given(name, "3"), &given(name, "1")).get(name), "1");
+        assert_eq!(settings.changed(&none, &none).get(name), "2");
+    }
+
+    #[test]
+    fn hours_stand_for_milliseconds_unless_those_are_given() {
+        let settings = Settings::new(&given("log.retention.hours", "2")).expect("legal");
+        assert_eq!(settings.topic_number(&BTreeMap::new(), "retention.ms"), 7_200_000);
+        let both = BTreeMap::from([
+            ("log.retention.hours".to_owned(), "2".to_owned()),
+            ("log.retention.ms".to_owned(), "5".to_owned()),
+        ]);
+        assert_eq!(Settings::new(&both).expect("legal").get("log.retention.ms"), "5");
+    }
+
+    #[test]
+    fn what_kafka_knows_is_taken_and_what_it_does_not_know_is_refused() {
+        assert!(check_topic(&given("segment.jitter.ms", "5")).is_ok());
+        assert!(check_topic(&given("segment.jitter.ms", "-5")).is_err());
+        assert!(Settings::new(&given("num.io.threads", "4")).is_ok());
+        assert!(!has_effect("num.io.threads") && has_effect("num.partitions"));
+        assert_eq!(at_broker("topic.flush.ms", "1"), Ok("log.flush.interval.ms"));
+        assert_eq!(at_broker("replication.factor", "2"), Ok("default.replication.factor"));
+        assert!(at_broker("acks", "all").is_err());
     }
 }

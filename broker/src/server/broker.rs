@@ -3,20 +3,24 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 use wire::node::BrokerSpec;
 
 use super::engine::Host;
 use super::error::ServeError;
 use super::node::{self, Ending, Stop};
 use super::report::Reporter;
-use super::storage::Logs;
-use super::{clock, connection, uplink};
+use super::storage::{Logs, StorageError};
+use super::{clean, clock, connection, uplink};
 use crate::core::settings::Settings;
 use crate::core::{Broker, BrokerConfig, Input};
 use crate::flaws::Flaw;
 
 const TICK: Duration = Duration::from_millis(10);
+/// How long a broker that is told to end waits for others to lead what it leads.
+const HANDOVER: Duration = Duration::from_secs(2);
+/// How long the last answers have to leave.
+const LAST_WORDS: Duration = Duration::from_millis(20);
 
 /// Serves until told to stop, or until storage fails.
 pub(super) async fn serve(
@@ -39,6 +43,7 @@ pub(super) async fn serve(
         port: advertised.port(),
         wall_offset_ms: clock::wall_offset_ms(),
         settings: settings.clone(),
+        previous_epoch: clean::take(&spec.data)?,
         flaw,
     };
     let checkpoint_ms = settings.number("replica.high.watermark.checkpoint.interval.ms");
@@ -51,10 +56,24 @@ pub(super) async fn serve(
     tokio::task::spawn_local(uplink::keep(Rc::clone(&host), controller, silence));
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // Set once the broker is to end: until then at the latest others must lead what it leads.
+    let mut give_up: Option<Instant> = None;
     let mut checkpoint_at = clock::millis() + checkpoint_ms;
     loop {
         tokio::select! {
-            ending = stop.wait() => return end(&host, ending),
+            ending = stop.wait(), if give_up.is_none() => {
+                if ending == Ending::Abrupt {
+                    return Ok(());
+                }
+                let asks = host.settings.get("controlled.shutdown.enable") == "true" && host.is_linked();
+                if asks {
+                    host.step(Input::ShutDown);
+                }
+                let patience = if asks { HANDOVER } else { Duration::ZERO };
+                give_up = Some(Instant::now() + patience);
+            }
+            () = host.may_end.notified(), if give_up.is_some() => return end(&host).await,
+            () = sleep_until(give_up.unwrap_or_else(Instant::now)), if give_up.is_some() => return end(&host).await,
             () = host.failed.notified() => return host.failure().map_or(Ok(()), |error| Err(error.into())),
             accepted = listener.accept() => {
                 match accepted {
@@ -86,12 +105,16 @@ pub(super) async fn serve(
     }
 }
 
-fn end(host: &Host, ending: Ending) -> Result<(), ServeError> {
-    if ending == Ending::Clean {
-        host.with(|engine| {
-            engine.logs.sync()?;
-            engine.logs.checkpoint(engine.core.high_watermarks())
-        })?;
+/// Ends in good order: everything synced, high watermarks written down, and then that this was so.
+async fn end(host: &Host) -> Result<(), ServeError> {
+    sleep(LAST_WORDS).await;
+    let epoch = host.with(|engine| {
+        engine.logs.sync()?;
+        engine.logs.checkpoint(engine.core.high_watermarks())?;
+        Ok::<_, StorageError>(engine.core.epoch())
+    })?;
+    if let Some(epoch) = epoch {
+        clean::leave(&host.spec.data, epoch)?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The controller as a server: brokers connect, one JSON object a line. Every message is one step of the
-//! state machine, and what it decides is durable before anyone is told.
+//! state machine, and what they decide together is durable before anyone is told.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -23,6 +23,9 @@ use crate::core::{
 };
 
 const TICK: Duration = Duration::from_millis(20);
+
+/// Messages decided together, at most.
+const TOGETHER: usize = 1_000;
 
 /// What a connection's task hands to the state machine; `None` is its end.
 type Heard = (u64, Option<ToController>);
@@ -59,12 +62,22 @@ pub(super) async fn serve(
         tokio::select! {
             biased;
             _ = stop.wait() => return Ok(()),
-            Some((connection, message)) = inbox.recv() => server.hear(connection, message)?,
+            Some(first) = inbox.recv() => {
+                // All that has arrived is decided together: one write of the metadata, not one each.
+                let more = std::iter::from_fn(|| inbox.try_recv().ok()).take(TOGETHER - 1);
+                for (connection, message) in std::iter::once(first).chain(more).collect::<Vec<_>>() {
+                    server.hear(connection, message);
+                }
+                server.act()?;
+            }
             Ok((stream, _)) = listener.accept() => {
                 last_connection += 1;
                 server.connections.insert(last_connection, connect(last_connection, stream, heard.clone()));
             }
-            _ = ticks.tick() => server.step(ControllerInput::Tick)?,
+            _ = ticks.tick() => {
+                server.step(ControllerInput::Tick);
+                server.act()?;
+            }
         }
     }
 }
@@ -97,42 +110,52 @@ struct Server<'a> {
 }
 
 impl Server<'_> {
-    fn hear(&mut self, connection: u64, message: Option<ToController>) -> Result<(), ServeError> {
+    fn hear(&mut self, connection: u64, message: Option<ToController>) {
         match message {
             Some(message) => self.step(ControllerInput::Message { connection, message }),
             None => {
                 self.connections.remove(&connection);
-                self.step(ControllerInput::Disconnected { connection })
+                self.step(ControllerInput::Disconnected { connection });
             }
         }
     }
 
-    fn step(&mut self, input: ControllerInput) -> Result<(), ServeError> {
+    fn step(&mut self, input: ControllerInput) {
         self.core.step(self.awake.now_ms(), input, &mut self.out);
-        let mut image_line: Option<(u64, Vec<u8>)> = None;
+    }
+
+    /// Does what the steps since the last time want done. Snapshots grow out of each other, so the last one
+    /// alone is written; and whoever is sent metadata is sent the newest at once, in place of the first.
+    fn act(&mut self) -> Result<(), ServeError> {
+        let snapshots = self.out.iter().filter_map(|output| match output {
+            ControllerOutput::Persist(snapshot) => Some(snapshot),
+            _ => None,
+        });
+        if let Some(snapshot) = snapshots.last() {
+            metadata::write(&self.spec.data, snapshot)?;
+        }
+        let mut newest: Option<Vec<u8>> = None;
+        let mut informed = HashSet::new();
         for output in self.out.drain(..) {
-            match output {
-                ControllerOutput::Persist(snapshot) => metadata::write(&self.spec.data, &snapshot)?,
-                ControllerOutput::Event(event) => tell(self.reporter, &event),
-                ControllerOutput::Send { connection, message } => {
-                    let Some(sender) = self.connections.get(&connection) else { continue };
-                    // The same metadata goes to every broker: encoded once.
-                    let line = match (&message, &image_line) {
-                        (FromController::Image(image), Some((version, line)))
-                            if image.version == *version =>
-                        {
-                            line.clone()
-                        }
-                        (FromController::Image(image), _) => {
-                            let line = lines::encode(&message);
-                            image_line = Some((image.version, line.clone()));
-                            line
-                        }
-                        _ => lines::encode(&message),
-                    };
-                    let _ = sender.send(line);
+            let (connection, message) = match output {
+                ControllerOutput::Persist(_) => continue,
+                ControllerOutput::Event(event) => {
+                    tell(self.reporter, &event);
+                    continue;
                 }
-            }
+                ControllerOutput::Send { connection, message } => (connection, message),
+            };
+            let Some(sender) = self.connections.get(&connection) else { continue };
+            let line = match message {
+                FromController::Image(_) if !informed.insert(connection) => continue,
+                FromController::Image(_) => {
+                    // The same metadata goes to every broker: encoded once.
+                    let image = || FromController::Image(self.core.snapshot().image.clone());
+                    newest.get_or_insert_with(|| lines::encode(&image())).clone()
+                }
+                message => lines::encode(&message),
+            };
+            let _ = sender.send(line);
         }
         Ok(())
     }

@@ -49,6 +49,8 @@ pub(super) struct Host {
     pub(super) limits: Limits,
     /// Something failed for good.
     pub(super) failed: Notify,
+    /// The controller has given away what was led here.
+    pub(super) may_end: Notify,
     failure: RefCell<Option<StorageError>>,
     reporter: Rc<Reporter>,
     engine: RefCell<Engine>,
@@ -106,6 +108,7 @@ impl Host {
             settings,
             limits: Limits::new(),
             failed: Notify::new(),
+            may_end: Notify::new(),
             failure: RefCell::new(None),
             reporter,
             engine: RefCell::new(engine),
@@ -121,6 +124,11 @@ impl Host {
     /// The metadata of the cluster, as far as this broker knows it.
     pub(super) fn image(&self) -> Arc<ClusterImage> {
         Arc::clone(self.engine.borrow().core.image())
+    }
+
+    /// The settings in force: what it was started with, and what was changed since.
+    pub(super) fn settings_now(&self) -> Settings {
+        self.engine.borrow().core.settings().clone()
     }
 
     /// Looks at, or changes, what a step may change. Not to be nested.
@@ -236,6 +244,11 @@ impl Host {
         }
     }
 
+    /// Whether there is a connection to the controller.
+    pub(super) fn is_linked(&self) -> bool {
+        self.with(|engine| engine.uplink.is_some())
+    }
+
     pub(super) fn link_up(self: &Rc<Self>, sender: mpsc::UnboundedSender<ToController>) {
         self.with(|engine| engine.uplink = Some(sender));
         self.step(Input::ControllerUp);
@@ -258,6 +271,9 @@ impl Host {
             }
             None => self.log(event),
         }
+        if *event == BrokerEvent::MayEnd {
+            self.may_end.notify_one();
+        }
         if *event == BrokerEvent::Fenced(false) && !self.ready.replace(true) {
             self.reporter.event(&NodeEvent::Ready);
         }
@@ -271,9 +287,10 @@ fn key_of(event: &BrokerEvent) -> Option<PartitionKey> {
         | BrokerEvent::Truncated { key, .. }
         | BrokerEvent::Isr { key, .. }
         | BrokerEvent::IsrRefused { key, .. } => Some(*key),
-        BrokerEvent::Registered { .. } | BrokerEvent::RegistrationRefused { .. } | BrokerEvent::Fenced(_) => {
-            None
-        }
+        BrokerEvent::MayEnd
+        | BrokerEvent::Registered { .. }
+        | BrokerEvent::RegistrationRefused { .. }
+        | BrokerEvent::Fenced(_) => None,
     }
 }
 
@@ -295,7 +312,7 @@ impl Engine {
         }
         self.out = out;
         outcome?;
-        self.configure(&host.settings);
+        self.configure();
         Ok(())
     }
 
@@ -307,10 +324,13 @@ impl Engine {
             Output::Truncate { key, to } => self.logs.truncate(key, to)?,
             Output::OpenLog { key, topic } => {
                 let image = self.core.image();
-                let settings = image.topic(key.topic).map(|(_, topic)| log_settings(&host.settings, topic));
-                let settings = settings.unwrap_or_else(|| log_settings(&host.settings, &no_topic()));
+                let in_force = self.core.settings();
+                let settings = image.topic(key.topic).map(|(_, topic)| log_settings(in_force, topic));
+                let settings = settings.unwrap_or_else(|| log_settings(in_force, &no_topic()));
                 self.logs.create(key, &topic, settings)?;
             }
+            Output::RaiseStart { key, to } => self.logs.raise_start(key, to)?,
+            Output::RestartLog { key, at } => self.logs.restart(key, at)?,
             Output::DeleteLog { key } => self.logs.delete(key)?,
             Output::ProduceReply { id, partitions } => {
                 if let Some(sender) = self.produces.remove(&id) {
@@ -352,14 +372,14 @@ impl Engine {
     }
 
     /// Hands the topics' settings to the logs when the metadata has changed.
-    fn configure(&mut self, settings: &Settings) {
+    fn configure(&mut self) {
         let image = Arc::clone(self.core.image());
         if image.version == self.configured {
             return;
         }
         self.configured = image.version;
         for topic in image.topics.values() {
-            let wanted = log_settings(settings, topic);
+            let wanted = log_settings(self.core.settings(), topic);
             for (partition, _) in (0..).zip(&topic.partitions) {
                 self.logs.configure(PartitionKey { topic: topic.id, partition }, wanted);
             }

@@ -4,6 +4,7 @@
 
 mod apis;
 mod broker;
+mod clean;
 mod clock;
 mod connection;
 mod controller;

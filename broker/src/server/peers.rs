@@ -122,7 +122,7 @@ fn encode(request: &core::FetchRequest) -> FetchRequest {
                 .with_current_leader_epoch(fetch.current_leader_epoch)
                 .with_fetch_offset(fetch.fetch_offset)
                 .with_last_fetched_epoch(fetch.last_fetched_epoch)
-                .with_log_start_offset(0)
+                .with_log_start_offset(fetch.log_start)
                 .with_partition_max_bytes(i32::try_from(fetch.max_bytes).unwrap_or(i32::MAX)),
         );
     }
@@ -153,6 +153,15 @@ fn decode(response: FetchResponse) -> Vec<FetchedPartition> {
 }
 
 fn result(data: PartitionData) -> Result<FetchedData, Refusal> {
+    if data.error_code == Refusal::OffsetOutOfRange.code() && data.log_start_offset >= 0 {
+        return Ok(FetchedData {
+            high_watermark: data.high_watermark,
+            log_start: data.log_start_offset,
+            out_of_range: true,
+            diverging: None,
+            batches: Vec::new(),
+        });
+    }
     if data.error_code != 0 {
         return Err(refusal(data.error_code));
     }
@@ -168,7 +177,8 @@ fn result(data: PartitionData) -> Result<FetchedData, Refusal> {
         }
         batches.push(storage::batch(&header, bytes));
     }
-    Ok(FetchedData { high_watermark: data.high_watermark, diverging, batches })
+    let (high_watermark, log_start) = (data.high_watermark, data.log_start_offset);
+    Ok(FetchedData { high_watermark, log_start, out_of_range: false, diverging, batches })
 }
 
 /// What a leader may say to a replica. Anything else is treated like the news that it does not lead: ask

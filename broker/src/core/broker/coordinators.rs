@@ -8,7 +8,6 @@ use kafka_protocol::messages::list_groups_response::ListedGroup;
 use super::super::coordinator::{Groups, Host, Shards};
 use super::super::image::ClusterImage;
 use super::super::io::Output;
-use super::super::replica::Context;
 use super::super::types::PartitionKey;
 use super::Broker;
 
@@ -43,12 +42,11 @@ impl Broker {
         cluster: &'a ClusterImage,
         appended: &'a mut BTreeSet<PartitionKey>,
     ) -> Host<'a> {
-        let ctx =
-            Context { now_ms, me: self.config.node, lag_ms: self.lag_ms, cluster, flaw: self.config.flaw };
+        let ctx = self.context(now_ms, cluster);
         Host {
             ctx,
             wall_ms: i64::try_from(now_ms).unwrap_or(i64::MAX).saturating_add(self.config.wall_offset_ms),
-            settings: &self.config.settings,
+            settings: &self.settings,
             replicas: &mut self.replicas,
             appended,
         }

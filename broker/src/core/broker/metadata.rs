@@ -28,6 +28,7 @@ impl Broker {
                 incarnation: self.config.incarnation,
                 host: self.config.host.clone(),
                 port: self.config.port,
+                previous_epoch: self.config.previous_epoch,
             },
         }));
     }
@@ -53,6 +54,11 @@ impl Broker {
             FromController::AlterPartition { request, key, result } => {
                 self.hear_isr(now_ms, request, key, result, out);
             }
+            FromController::MayEnd { broker_epoch } => {
+                if self.epoch == Some(broker_epoch) {
+                    out.push(Output::Event(BrokerEvent::MayEnd));
+                }
+            }
             // The server's own business.
             FromController::Admin { .. } => {}
         }
@@ -76,6 +82,8 @@ impl Broker {
         }
         let image = Arc::new(image);
         self.image = Arc::clone(&image);
+        self.settings = image.settings(&self.config.settings, node);
+        self.lag_ms = self.settings.number("replica.lag.time.max.ms");
         let ctx = self.context(now_ms, &image);
         let mut gone: BTreeSet<_> = self.replicas.keys().copied().collect();
         let mut follows: BTreeMap<i32, BTreeSet<PartitionKey>> = BTreeMap::new();
@@ -90,8 +98,11 @@ impl Broker {
                     out.push(Output::OpenLog { key, topic: name.clone() });
                     Replica::new(key, Log::default(), 0)
                 });
-                let settings = &self.config.settings;
-                replica.min_isr = settings.topic_number(&topic.configs, "min.insync.replicas");
+                let settings = &self.settings;
+                // More than there are replicas can never be in sync.
+                replica.min_isr = settings
+                    .topic_number(&topic.configs, "min.insync.replicas")
+                    .min(state.target().len() as u64);
                 replica.max_batch_bytes = settings.topic_number(&topic.configs, "max.message.bytes");
                 let before = (replica.leader_epoch, replica.high_watermark);
                 let released = replica.assign(ctx, state, out);

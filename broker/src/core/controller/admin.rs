@@ -17,8 +17,21 @@ impl Controller {
         match op {
             AdminOp::CreateTopic(topic) => self.create_topic(topic),
             AdminOp::DeleteTopic { id } => self.delete_topic(id),
-            AdminOp::CreatePartitions { name, count, validate_only } => {
-                self.create_partitions(&name, count, validate_only)
+            AdminOp::CreatePartitions { name, count, assignments, validate_only } => {
+                self.create_partitions(&name, count, assignments, validate_only)
+            }
+            AdminOp::AlterConfigs { of, replace, changes, validate_only } => {
+                self.alter_configs(&of, replace, &changes, validate_only)
+            }
+            AdminOp::ElectLeaders { unclean, partitions } => {
+                Ok(AdminAnswer::Partitions(self.elect_leaders(unclean, partitions)))
+            }
+            AdminOp::AlterReassignments { wanted, resize } => {
+                let reassign = |(topic, partition, replicas): (String, i32, Option<Vec<i32>>)| {
+                    let result = self.reassign(&topic, partition, replicas, resize);
+                    (topic, partition, result)
+                };
+                Ok(AdminAnswer::Partitions(wanted.into_iter().map(reassign).collect()))
             }
             AdminOp::AllocateProducerIds => {
                 self.change();
@@ -37,11 +50,15 @@ impl Controller {
         if topics.values().any(|known| known.id == topic.id) {
             return Err(Refusal::InvalidRequest);
         }
-        if !(1..=PARTITIONS_MAX).contains(&topic.partitions) {
-            return Err(Refusal::InvalidPartitions);
-        }
-        let factor = usize::try_from(topic.replication_factor).unwrap_or(0);
-        let partitions = self.place(0, topic.partitions, factor)?;
+        let partitions = if topic.assignments.is_empty() {
+            if !(1..=PARTITIONS_MAX).contains(&topic.partitions) {
+                return Err(Refusal::InvalidPartitions);
+            }
+            let factor = usize::try_from(topic.replication_factor).unwrap_or(0);
+            self.place(0, topic.partitions, factor)?
+        } else {
+            self.placed(topic.assignments, None)?
+        };
         if topic.validate_only {
             return Ok(AdminAnswer::Done);
         }
@@ -56,6 +73,7 @@ impl Controller {
         &mut self,
         name: &str,
         count: i32,
+        assignments: Option<Vec<Vec<i32>>>,
         validate_only: bool,
     ) -> Result<AdminAnswer, Refusal> {
         let topic = self.snapshot.image.topics.get(name).ok_or(Refusal::UnknownTopicOrPartition)?;
@@ -63,8 +81,14 @@ impl Controller {
         if count <= present || count > PARTITIONS_MAX {
             return Err(Refusal::InvalidPartitions);
         }
-        let factor = topic.partitions.first().map_or(1, |partition| partition.replicas.len());
-        let fresh = self.place(present, count, factor)?;
+        let factor = topic.partitions.first().map_or(1, |partition| partition.target().len());
+        let fresh = match assignments {
+            None => self.place(present, count, factor)?,
+            Some(chosen) if i32::try_from(chosen.len()) == Ok(count - present) => {
+                self.placed(chosen, Some(factor))?
+            }
+            Some(_) => return Err(Refusal::InvalidReplicaAssignment),
+        };
         if validate_only {
             return Ok(AdminAnswer::Done);
         }
@@ -86,23 +110,55 @@ impl Controller {
     }
 
     /// Puts partitions `from..to` on the live brokers in turn. The followers are shifted with every round,
-    /// so that the partitions of a dead leader do not all go to the same successor.
+    /// so that the partitions of a dead leader do not all go to the same successor. Only where the live ones
+    /// do not suffice, fenced ones replicate too, out of sync for now; each further topic begins at another
+    /// broker.
     fn place(&self, from: i32, to: i32, factor: usize) -> Result<Vec<PartitionImage>, Refusal> {
-        let live = self.live();
-        if factor < 1 || factor > live.len() {
+        let (live, brokers) = (self.live(), &self.snapshot.image.brokers);
+        if factor < 1 || factor > brokers.len() || live.is_empty() {
             return Err(Refusal::InvalidReplicationFactor);
         }
+        let fenced = brokers.keys().copied().filter(|node| !live.contains(node));
+        let missing: Vec<i32> = fenced.take(factor.saturating_sub(live.len())).collect();
         let others = live.len() - 1;
+        let begin = self.snapshot.image.topics.len();
         let image = |number: i32| {
             let number = usize::try_from(number).unwrap_or(0);
-            let (first, shift) = (number % live.len(), number / live.len());
+            let (first, shift) = ((begin + number) % live.len(), number / live.len());
             let follower = |at: usize| live[(first + 1 + (shift + at) % others) % live.len()];
-            let replicas: Vec<i32> =
-                std::iter::once(live[first]).chain((0..factor - 1).map(follower)).collect();
-            let leader = replicas[0];
-            PartitionImage { isr: replicas.clone(), replicas, leader, leader_epoch: 0, partition_epoch: 0 }
+            let isr: Vec<i32> = std::iter::once(live[first])
+                .chain((0..(factor - missing.len()).saturating_sub(1)).map(follower))
+                .collect();
+            let replicas = isr.iter().chain(&missing).copied().collect();
+            PartitionImage { isr, ..PartitionImage::new(replicas) }
         };
         Ok((from..to).map(image).collect())
+    }
+
+    /// Partitions on the replicas that a client has chosen: each list of distinct registered brokers, all of
+    /// one length. Who is alive is in sync.
+    fn placed(&self, chosen: Vec<Vec<i32>>, factor: Option<usize>) -> Result<Vec<PartitionImage>, Refusal> {
+        let factor = factor.or_else(|| chosen.first().map(Vec::len));
+        let place = |replicas: Vec<i32>| {
+            if Some(replicas.len()) != factor {
+                return Err(Refusal::InvalidReplicaAssignment);
+            }
+            self.check_replicas(&replicas)?;
+            let live = self.live();
+            let isr: Vec<i32> = replicas.iter().copied().filter(|node| live.contains(node)).collect();
+            let leader = *isr.first().ok_or(Refusal::InvalidReplicaAssignment)?;
+            Ok(PartitionImage { isr, leader, ..PartitionImage::new(replicas) })
+        };
+        chosen.into_iter().map(place).collect()
+    }
+
+    /// Whether a list of replicas is one: some, distinct, registered.
+    pub(super) fn check_replicas(&self, replicas: &[i32]) -> Result<(), Refusal> {
+        let brokers = &self.snapshot.image.brokers;
+        let once = |node: &i32| replicas.iter().filter(|other| *other == node).count() == 1;
+        let sound =
+            !replicas.is_empty() && replicas.iter().all(|node| brokers.contains_key(node) && once(node));
+        if sound { Ok(()) } else { Err(Refusal::InvalidReplicaAssignment) }
     }
 
     fn announce(&mut self, topic: &str, first: i32, partitions: &[PartitionImage]) {

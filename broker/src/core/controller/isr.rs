@@ -3,7 +3,7 @@
 use super::super::message::{FromController, IsrMember, PartitionState};
 use super::super::refusal::Refusal;
 use super::super::types::PartitionKey;
-use super::{Controller, ControllerEvent};
+use super::{Controller, election};
 
 /// The fields of an AlterPartition.
 pub(super) struct Proposal {
@@ -64,18 +64,19 @@ impl Controller {
         if !proposal.isr.iter().all(eligible) {
             return Err(Refusal::IneligibleReplica);
         }
-        self.change();
-        let (topic, partition) = self.partition_mut(proposal.key).ok_or(Refusal::UnknownTopicId)?;
-        partition.isr = proposal.isr.iter().map(|member| member.node).collect();
-        partition.partition_epoch += 1;
-        let (topic, state) = (topic.to_owned(), partition.clone());
+        let (before, rules) = (partition.clone(), self.rules_of(proposal.key));
+        let mut next = before.clone();
+        next.isr = proposal.isr.iter().map(|member| member.node).collect();
+        let live = self.live();
+        let next = election::settled(&before, next, &live, rules, None).unwrap_or(before);
+        self.put(proposal.key, next);
+        let state = self.snapshot.image.partition(proposal.key).ok_or(Refusal::UnknownTopicId)?;
         let answer = PartitionState {
             leader: state.leader,
             leader_epoch: state.leader_epoch,
             partition_epoch: state.partition_epoch,
             isr: state.isr.clone(),
         };
-        self.events.push(ControllerEvent::Partition { topic, partition: proposal.key.partition, state });
         Ok(answer)
     }
 }

@@ -5,16 +5,19 @@
 //! message and event that rests on it.
 
 mod admin;
+mod configs;
 mod election;
 mod isr;
+mod reassign;
 mod session;
 
 use std::collections::BTreeMap;
 
-use super::image::{MetadataSnapshot, PartitionImage};
+use super::image::{MetadataSnapshot, PartitionImage, TopicImage};
 use super::message::{FromController, ToController};
 use super::settings::Settings;
 use super::types::PartitionKey;
+use election::Rules;
 use session::Session;
 
 /// What a controller is told once.
@@ -102,6 +105,8 @@ pub struct Controller {
     sessions: BTreeMap<i32, Session>,
     /// Where each broker was last heard.
     connections: BTreeMap<i32, u64>,
+    /// When leaders were last brought back to their preferred replicas.
+    balanced_ms: u64,
     /// The snapshot has changed in this step (its version has been raised once already).
     changed: bool,
     sends: Vec<(u64, FromController)>,
@@ -123,6 +128,7 @@ impl Controller {
             snapshot,
             sessions,
             connections: BTreeMap::new(),
+            balanced_ms: now_ms,
             changed: false,
             sends: Vec::new(),
             events: Vec::new(),
@@ -138,13 +144,21 @@ impl Controller {
     /// Takes one event and says what is to be done, in order. `now_ms` is monotonic.
     pub fn step(&mut self, now_ms: u64, input: ControllerInput, out: &mut Vec<ControllerOutput>) {
         match input {
-            ControllerInput::Tick => self.expire_sessions(now_ms),
+            ControllerInput::Tick => {
+                self.expire_sessions(now_ms);
+                self.balance_if_due(now_ms);
+            }
             ControllerInput::Disconnected { connection } => {
                 self.connections.retain(|_, known| *known != connection);
             }
             ControllerInput::Message { connection, message } => match message {
-                ToController::Register { node, incarnation, host, port } => {
-                    self.register(now_ms, connection, node, incarnation, (host, port));
+                ToController::Register { node, incarnation, host, port, previous_epoch } => {
+                    let address = (host, port);
+                    let asks = session::Registration { node, incarnation, address, previous_epoch };
+                    self.register(now_ms, connection, asks);
+                }
+                ToController::ShutDown { node, broker_epoch } => {
+                    self.shut_down(connection, node, broker_epoch);
                 }
                 ToController::Heartbeat { node, broker_epoch, image_version } => {
                     self.heartbeat(now_ms, connection, node, broker_epoch, image_version);
@@ -206,14 +220,33 @@ impl Controller {
         Some((name.as_str(), partition))
     }
 
+    /// What the settings say about the leaders of a partition; the strictest if it is unknown.
+    fn rules_of(&self, key: PartitionKey) -> Rules {
+        let topic = self.snapshot.image.topic(key.topic);
+        topic.map_or(Rules { unclean: false, elr: false, min_isr: 1 }, |(_, topic)| {
+            rules(&self.effective(), topic)
+        })
+    }
+
+    fn balance_if_due(&mut self, now_ms: u64) {
+        let every_ms = self.settings.number("leader.imbalance.check.interval.seconds").saturating_mul(1_000);
+        if now_ms >= self.balanced_ms.saturating_add(every_ms) {
+            self.balanced_ms = now_ms;
+            if self.settings.get("auto.leader.rebalance.enable") == "true" {
+                self.balance();
+            }
+        }
+    }
+
     /// Changes every partition that `change` has something new for.
-    fn change_partitions(&mut self, change: impl Fn(&PartitionImage, bool) -> Option<PartitionImage>) {
-        let Self { settings, snapshot, events, .. } = self;
+    fn change_partitions(&mut self, change: impl Fn(&PartitionImage, Rules) -> Option<PartitionImage>) {
+        let settings = self.effective();
+        let Self { snapshot, events, .. } = self;
         let mut any = false;
         for (name, topic) in &mut snapshot.image.topics {
-            let unclean = settings.topic(&topic.configs, "unclean.leader.election.enable") == "true";
+            let rules = rules(&settings, topic);
             for (number, partition) in (0..).zip(&mut topic.partitions) {
-                if let Some(mut state) = change(partition, unclean) {
+                if let Some(mut state) = change(partition, rules) {
                     state.partition_epoch = partition.partition_epoch + 1;
                     partition.clone_from(&state);
                     events.push(ControllerEvent::Partition { topic: name.clone(), partition: number, state });
@@ -224,5 +257,14 @@ impl Controller {
         if any {
             self.change();
         }
+    }
+}
+
+fn rules(settings: &Settings, topic: &TopicImage) -> Rules {
+    Rules {
+        unclean: settings.topic(&topic.configs, "unclean.leader.election.enable") == "true",
+        elr: settings.number("eligible.leader.replicas.version") > 0,
+        min_isr: usize::try_from(settings.topic_number(&topic.configs, "min.insync.replicas"))
+            .unwrap_or(usize::MAX),
     }
 }

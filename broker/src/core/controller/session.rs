@@ -20,6 +20,15 @@ impl Session {
     }
 }
 
+/// A process that asks for its broker id.
+pub(super) struct Registration {
+    pub(super) node: i32,
+    pub(super) incarnation: Uuid,
+    pub(super) address: (String, u16),
+    /// Of its predecessor, if that one ended cleanly; else -1.
+    pub(super) previous_epoch: i64,
+}
+
 impl Controller {
     fn has_session(&self, now_ms: u64, node: i32) -> bool {
         let timeout_ms = self.settings.number("broker.session.timeout.ms");
@@ -29,14 +38,8 @@ impl Controller {
     /// A new incarnation is refused while the old one's session lasts, so that leadership and ISR
     /// membership have gone from it before its successor, which may have lost records, is heard. The same
     /// incarnation may ask again.
-    pub(super) fn register(
-        &mut self,
-        now_ms: u64,
-        connection: u64,
-        node: i32,
-        incarnation: Uuid,
-        address: (String, u16),
-    ) {
+    pub(super) fn register(&mut self, now_ms: u64, connection: u64, asks: Registration) {
+        let Registration { node, incarnation, address, previous_epoch } = asks;
         self.expire_sessions(now_ms);
         let known = self.snapshot.image.brokers.get(&node);
         let broker_epoch = match known {
@@ -47,6 +50,7 @@ impl Controller {
                 return;
             }
             _ => {
+                let clean = known.is_none_or(|known| known.epoch == previous_epoch);
                 // Its session has expired, so it was fenced, and the leader epochs of all it led have moved.
                 self.change();
                 let epoch = i64::try_from(self.snapshot.image.version).unwrap_or(i64::MAX);
@@ -54,6 +58,12 @@ impl Controller {
                 let broker = BrokerImage { epoch, incarnation, host, port, fenced: true };
                 self.snapshot.image.brokers.insert(node, broker);
                 self.sessions.insert(node, Session::new(now_ms));
+                if !clean {
+                    let live = self.live();
+                    self.change_partitions(|partition, rules| {
+                        election::after_unclean_end(partition, node, &live, rules)
+                    });
+                }
                 self.events.push(ControllerEvent::Registered { node, broker_epoch: epoch });
                 epoch
             }
@@ -86,12 +96,23 @@ impl Controller {
             self.sends.push((connection, FromController::Image(self.snapshot.image.clone())));
         }
         self.expire_sessions(now_ms);
-        // Caught up: it has at least the metadata in which it is registered.
-        if image_version >= u64::try_from(broker_epoch).unwrap_or(0) {
+        // Caught up: it has at least the metadata in which it is registered. Without a session it is about to
+        // end, and this was sent before it said so.
+        if self.sessions.contains_key(&node) && image_version >= u64::try_from(broker_epoch).unwrap_or(0) {
             self.unfence(node);
         }
         let fenced = self.snapshot.image.brokers.get(&node).is_some_and(|known| known.fenced);
         self.sends.push((connection, FromController::HeartbeatAck { broker_epoch, result: Ok(fenced) }));
+    }
+
+    /// A broker is about to end: others lead from now on, and its successor need not wait for its session to
+    /// expire, since what it has is on disk.
+    pub(super) fn shut_down(&mut self, connection: u64, node: i32, broker_epoch: i64) {
+        if self.snapshot.image.brokers.get(&node).is_some_and(|known| known.epoch == broker_epoch) {
+            self.sessions.remove(&node);
+            self.fence(node);
+        }
+        self.sends.push((connection, FromController::MayEnd { broker_epoch }));
     }
 
     /// Fences every broker that was not heard for too long, the one silent longest first.
@@ -104,17 +125,23 @@ impl Controller {
             .collect();
         expired.sort_unstable();
         for (_, node) in expired {
-            self.set_fenced(node, true);
-            let live = self.live();
-            self.change_partitions(|partition, unclean| election::without(partition, node, &live, unclean));
+            self.fence(node);
         }
+    }
+
+    fn fence(&mut self, node: i32) {
+        if self.snapshot.image.brokers.get(&node).is_some_and(|broker| !broker.fenced) {
+            self.set_fenced(node, true);
+        }
+        let live = self.live();
+        self.change_partitions(|partition, rules| election::without(partition, node, &live, rules));
     }
 
     fn unfence(&mut self, node: i32) {
         if self.snapshot.image.brokers.get(&node).is_some_and(|broker| broker.fenced) {
             self.set_fenced(node, false);
             let live = self.live();
-            self.change_partitions(|partition, unclean| election::led_again(partition, &live, unclean));
+            self.change_partitions(|partition, rules| election::led_again(partition, &live, rules));
         }
     }
 

@@ -27,6 +27,12 @@ const FOREVER: &str = "9223372036854775807";
 pub static SETTINGS: &[Setting] = &[
     at_broker("auto.create.topics.enable", "true", Kind::Boolean, "create a topic that a client asks about"),
     at_broker(
+        "auto.leader.rebalance.enable",
+        "true",
+        Kind::Boolean,
+        "now and then give every partition back to its preferred leader",
+    ),
+    at_broker(
         "broker.heartbeat.interval.ms",
         "2000",
         Kind::Int(1),
@@ -49,10 +55,23 @@ pub static SETTINGS: &[Setting] = &[
         &["producer"],
     ),
     at_broker(
+        "controlled.shutdown.enable",
+        "true",
+        Kind::Boolean,
+        "a broker that is told to end gives away what it leads first",
+    ),
+    at_broker(
         "default.replication.factor",
         "1",
         Kind::Int(1),
         "replicas of a topic created without saying how many",
+    ),
+    at_broker("delete.topic.enable", "true", Kind::Boolean, "whether topics can be deleted"),
+    at_broker(
+        "eligible.leader.replicas.version",
+        "0",
+        Kind::Int(0),
+        "from 1 on, replicas that left a small ISR may lead, and its high watermark stands still (KIP-966)",
     ),
     at_broker(
         "group.initial.rebalance.delay.ms",
@@ -68,6 +87,12 @@ pub static SETTINGS: &[Setting] = &[
     ),
     at_broker("group.max.size", "2147483647", Kind::Int(1), "most members of a classic group"),
     at_broker("group.min.session.timeout.ms", "6000", Kind::Int(1), "shortest session a member may ask for"),
+    at_broker(
+        "leader.imbalance.check.interval.seconds",
+        "300",
+        Kind::Long(1),
+        "how often preferred leaders are elected",
+    ),
     only(
         at_both("log.cleanup.policy", "cleanup.policy", "delete", Kind::Word, "what becomes of old records"),
         &["delete"],

@@ -24,6 +24,7 @@ fn a_new_incarnation_is_refused_until_the_old_session_has_expired() {
         incarnation: Uuid([99; 16]),
         host: "127.0.0.1".to_owned(),
         port: 1,
+        previous_epoch: -1,
     };
     let reason = Refusal::DuplicateBrokerRegistration;
     assert_eq!(ask(&mut world, register.clone()), [FromController::RegistrationRefused { reason }]);

@@ -46,6 +46,8 @@ struct Node {
     /// How many batches of it are on the platter.
     synced: BTreeMap<PartitionKey, usize>,
     checkpoint: BTreeMap<PartitionKey, i64>,
+    /// Where logs start.
+    starts: BTreeMap<PartitionKey, i64>,
     processes: u8,
     connection: Option<u64>,
 }
@@ -153,6 +155,7 @@ impl World {
             id: TOPIC,
             partitions,
             replication_factor: brokers as i16,
+            assignments: Vec::new(),
             configs: strings(topic),
             validate_only: false,
         };
@@ -192,12 +195,14 @@ impl World {
             port: 9000 + id as u16,
             wall_offset_ms: 1_700_000_000_000,
             settings,
+            previous_epoch: -1,
             flaw: self.flaw,
         };
         let recovered = node.disk.iter().map(|(key, batches)| RecoveredLog {
             key: *key,
             batches: batches.iter().map(|batch| batch.info).collect(),
             high_watermark: node.checkpoint.get(key).copied().unwrap_or(0),
+            log_start: node.starts.get(key).copied().unwrap_or(0),
         });
         node.core = Some(Broker::new(config, recovered.collect()));
         self.connect(id);
@@ -428,12 +433,17 @@ impl World {
                 assert!(old.is_none(), "a log is opened once");
             }
             Output::DeleteLog { key } => {
-                self.nodes.get_mut(&id).expect("a node").disk.remove(&key).expect("a log");
+                let node = self.nodes.get_mut(&id).expect("a node");
+                node.disk.remove(&key).expect("a log");
+                node.synced.remove(&key);
+                node.starts.remove(&key);
+                node.checkpoint.remove(&key);
             }
             Output::Append { key, base_offset, leader_epoch, bytes } => {
                 let node = self.nodes.get_mut(&id).expect("a node");
                 let log = node.disk.get_mut(&key).expect("a log");
-                assert_eq!(log.last().map_or(0, |last| last.info.end_offset()), base_offset, "no gap");
+                let start = node.starts.get(&key).copied().unwrap_or(0);
+                assert_eq!(log.last().map_or(start, |last| last.info.end_offset()), base_offset, "no gap");
                 log.push(Batch { info: BatchInfo { base_offset, leader_epoch, ..parse(&bytes) }, bytes });
             }
             Output::Truncate { key, to } => {
@@ -443,6 +453,15 @@ impl World {
                 assert_eq!(log.last().map_or(0, |last| last.info.end_offset()), to, "a batch boundary");
                 let synced = node.synced.entry(key).or_default();
                 *synced = (*synced).min(log.len());
+            }
+            Output::RaiseStart { key, to } => {
+                self.nodes.get_mut(&id).expect("a node").starts.insert(key, to);
+            }
+            Output::RestartLog { key, at } => {
+                let node = self.nodes.get_mut(&id).expect("a node");
+                node.starts.insert(key, at);
+                node.synced.remove(&key);
+                node.disk.insert(key, Vec::new());
             }
             Output::ProduceReply { id, partitions } => {
                 self.replies.insert(id, partitions[0].result);
@@ -501,10 +520,20 @@ impl World {
             key: result.key,
             result: result.error.map_or_else(
                 || {
-                    let FetchResult { high_watermark, diverging, .. } = *result;
-                    Ok(FetchedData { high_watermark, diverging, batches: read(result) })
+                    let FetchResult { high_watermark, log_start, diverging, .. } = *result;
+                    let batches = read(result);
+                    Ok(FetchedData { high_watermark, log_start, out_of_range: false, diverging, batches })
                 },
-                Err,
+                |refusal| match refusal {
+                    Refusal::OffsetOutOfRange => Ok(FetchedData {
+                        high_watermark: -1,
+                        log_start: result.log_start,
+                        out_of_range: true,
+                        diverging: None,
+                        batches: Vec::new(),
+                    }),
+                    refusal => Err(refusal),
+                },
             ),
         };
         let partitions = results.iter().map(partition).collect();
@@ -551,6 +580,7 @@ impl World {
             current_leader_epoch: -1,
             last_fetched_epoch: -1,
             max_bytes: 1 << 20,
+            log_start: -1,
         };
         let request = FetchRequest {
             replica: None,

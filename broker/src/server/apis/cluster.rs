@@ -9,7 +9,7 @@ use kafka_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
 use kafka_protocol::messages::{
-    BrokerId, DescribeClusterResponse, MetadataRequest, MetadataResponse, TopicName,
+    BrokerId, DescribeClusterRequest, DescribeClusterResponse, MetadataRequest, MetadataResponse, TopicName,
 };
 use tokio::time::{Instant, sleep};
 
@@ -23,17 +23,18 @@ const CREATION: Duration = Duration::from_millis(1_000);
 /// Answers Metadata.
 pub(super) async fn metadata(host: Rc<Host>, version: i16, request: MetadataRequest) -> MetadataResponse {
     // No list means all of them; in version 0, which has no null, so does an empty one.
-    let asked = request.topics.filter(|topics| version > 0 || !topics.is_empty());
+    let wanted = request.topics.filter(|topics| version > 0 || !topics.is_empty());
     let create =
-        request.allow_auto_topic_creation && host.settings.get("auto.create.topics.enable") == "true";
-    if let (Some(asked), true) = (&asked, create) {
-        let names = asked.iter().filter_map(|topic| topic.name.as_ref());
+        request.allow_auto_topic_creation && host.settings_now().get("auto.create.topics.enable") == "true";
+    if let (Some(wanted), true) = (&wanted, create) {
+        let names = wanted.iter().filter_map(|topic| topic.name.as_ref());
         create_missing(&host, names).await;
     }
     let image = host.image();
-    let topics = match asked {
+    let may = asked(request.include_topic_authorized_operations, TOPIC_OPERATIONS);
+    let mut topics: Vec<MetadataResponseTopic> = match wanted {
         None => image.topics.iter().map(|(name, topic)| known(&image, name, topic)).collect(),
-        Some(asked) => asked
+        Some(wanted) => wanted
             .iter()
             .map(|topic| match &topic.name {
                 Some(name) => by_name(&image, name),
@@ -41,6 +42,9 @@ pub(super) async fn metadata(host: Rc<Host>, version: i16, request: MetadataRequ
             })
             .collect(),
     };
+    for topic in topics.iter_mut().filter(|topic| topic.error_code == 0) {
+        topic.topic_authorized_operations = may;
+    }
     let brokers = live(&image).map(|(id, broker)| {
         MetadataResponseBroker::default()
             .with_node_id(BrokerId(id))
@@ -52,6 +56,10 @@ pub(super) async fn metadata(host: Rc<Host>, version: i16, request: MetadataRequ
         .with_cluster_id(Some(text(image.cluster_id.as_str())))
         // Any broker forwards what only the controller can do, as in KRaft.
         .with_controller_id(BrokerId(host.spec.node_id))
+        .with_cluster_authorized_operations(asked(
+            request.include_cluster_authorized_operations,
+            CLUSTER_OPERATIONS,
+        ))
         .with_topics(topics)
 }
 
@@ -124,12 +132,36 @@ fn live(image: &ClusterImage) -> impl Iterator<Item = (i32, &BrokerImage)> {
     image.brokers.iter().filter(|(_, broker)| !broker.fenced).map(|(id, broker)| (*id, broker))
 }
 
+/// What a client that may do everything is told it may do, as a bit field: Kafka without an authorizer says
+/// so too. The operations are those of `AclOperation`.
+const CLUSTER_OPERATIONS: i32 = bits(&[5, 7, 8, 9, 10, 11, 12]);
+/// The same of a topic.
+const TOPIC_OPERATIONS: i32 = bits(&[3, 4, 5, 6, 7, 8, 10, 11]);
+
+const fn bits(operations: &[i32]) -> i32 {
+    let mut bits = 0;
+    let mut at = 0;
+    while at < operations.len() {
+        bits |= 1 << operations[at];
+        at += 1;
+    }
+    bits
+}
+
 /// Answers DescribeCluster.
-pub(super) fn describe(host: &Rc<Host>) -> DescribeClusterResponse {
+pub(super) fn describe(host: &Rc<Host>, request: &DescribeClusterRequest) -> DescribeClusterResponse {
+    const BROKERS: i8 = 1;
+    if request.endpoint_type != BROKERS {
+        return DescribeClusterResponse::default()
+            .with_error_code(ResponseError::MismatchedEndpointType.code())
+            .with_endpoint_type(BROKERS);
+    }
     let image = host.image();
-    let brokers = live(&image).map(|(id, broker)| {
+    let shown = |(_, broker): &(&i32, &BrokerImage)| !broker.fenced || request.include_fenced_brokers;
+    let brokers = image.brokers.iter().filter(shown).map(|(&id, broker)| {
         DescribeClusterBroker::default()
             .with_broker_id(BrokerId(id))
+            .with_is_fenced(broker.fenced)
             .with_host(text(broker.host.as_str()))
             .with_port(i32::from(broker.port))
     });
@@ -137,4 +169,14 @@ pub(super) fn describe(host: &Rc<Host>) -> DescribeClusterResponse {
         .with_cluster_id(text(image.cluster_id.as_str()))
         .with_controller_id(BrokerId(host.spec.node_id))
         .with_brokers(brokers.collect())
+        .with_endpoint_type(BROKERS)
+        .with_cluster_authorized_operations(asked(
+            request.include_cluster_authorized_operations,
+            CLUSTER_OPERATIONS,
+        ))
+}
+
+/// The operations if they were asked for, else Kafka's word for not.
+const fn asked(asked: bool, operations: i32) -> i32 {
+    if asked { operations } else { i32::MIN }
 }

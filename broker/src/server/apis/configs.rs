@@ -1,5 +1,6 @@
 //! DescribeConfigs: every setting with its effective value and where it comes from, for topics and brokers.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use kafka_protocol::error::ResponseError;
@@ -9,21 +10,16 @@ use kafka_protocol::messages::describe_configs_response::{
 };
 use kafka_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 
-use super::text;
-use crate::core::settings::{Effective, Kind, Origin};
+use super::{text, topics};
+use crate::core::settings::{Effective, Origin};
 use crate::server::engine::Host;
 
-const TOPIC: i8 = 2;
-const BROKER: i8 = 4;
-
-/// Kafka's number of a source (`DescribeConfigsResponse.ConfigSource`).
-pub(super) fn source(origin: Origin) -> i8 {
-    match origin {
-        Origin::Topic => 1,
-        Origin::Broker => 4,
-        Origin::Default => 5,
-    }
-}
+/// `ConfigResource.Type`
+pub(super) const TOPIC: i8 = 2;
+/// `ConfigResource.Type`
+pub(super) const BROKER: i8 = 4;
+/// `ConfigResource.Type`
+const BROKER_LOGGER: i8 = 8;
 
 /// Answers DescribeConfigs.
 pub(super) fn describe(host: &Rc<Host>, request: &DescribeConfigsRequest) -> DescribeConfigsResponse {
@@ -36,13 +32,11 @@ pub(super) fn describe(host: &Rc<Host>, request: &DescribeConfigsRequest) -> Des
                 result.with_error_code(error.code()).with_error_message(Some(text(message)))
             }
             Ok(found) => {
-                let keys = resource.configuration_keys.as_ref();
+                let keys = resource.configuration_keys.as_ref().filter(|keys| !keys.is_empty());
                 let wanted = |setting: &Effective| {
                     keys.is_none_or(|keys| keys.iter().any(|key| key.as_str() == setting.name))
                 };
-                let configs = found.into_iter().filter(wanted).map(|setting| {
-                    encode(setting, resource.resource_type == BROKER, request.include_synonyms)
-                });
+                let configs = found.into_iter().filter(wanted).map(|setting| encode(setting, request));
                 result.with_configs(configs.collect())
             }
         }
@@ -55,45 +49,73 @@ fn find(
     resource: &DescribeConfigsResource,
 ) -> Result<Vec<Effective>, (ResponseError, String)> {
     let name = resource.resource_name.as_str();
+    let own = host.spec.node_id.to_string();
     match resource.resource_type {
         TOPIC => match host.image().topics.get(name) {
-            Some(topic) => Ok(host.settings.describe_topic(&topic.configs)),
-            None => Err((ResponseError::UnknownTopicOrPartition, format!("unknown topic `{name}`"))),
+            Some(topic) => Ok(host.settings_now().describe_topic(&topic.configs)),
+            None if topics::is_legal(name) => {
+                Err((ResponseError::UnknownTopicOrPartition, format!("unknown topic `{name}`")))
+            }
+            None => Err((ResponseError::InvalidTopicException, format!("illegal topic name `{name}`"))),
         },
-        BROKER if name.is_empty() || name == host.spec.node_id.to_string() => {
-            Ok(host.settings.describe_broker())
+        BROKER if name.is_empty() => {
+            // What was changed for every broker, and nothing else.
+            let mut all = host.settings_now().describe_broker(&BTreeMap::new());
+            all.iter_mut().for_each(|setting| {
+                setting.synonyms.retain(|one| one.origin == Origin::Cluster);
+                setting.origin = Origin::Cluster;
+                setting.value = setting.synonyms.first().and_then(|one| one.value.clone());
+            });
+            all.retain(|setting| !setting.synonyms.is_empty());
+            Ok(all)
         }
-        BROKER => Err((
+        BROKER if name == own => Ok(host.settings_now().describe_broker(&facts(host))),
+        BROKER_LOGGER if name == own => Ok(Vec::new()),
+        BROKER | BROKER_LOGGER => Err((
             ResponseError::InvalidRequest,
-            format!("this is broker {}, not `{name}` (ask that one)", host.spec.node_id),
+            match name.parse::<i32>() {
+                Ok(_) => format!("this is broker {own}, not `{name}` (ask that one)"),
+                Err(_) => format!("broker id must be a number, but it is `{name}`"),
+            },
         )),
         other => Err((ResponseError::InvalidRequest, format!("resource type {other} is not served"))),
     }
 }
 
-fn encode(setting: Effective, read_only: bool, synonyms: bool) -> DescribeConfigsResourceResult {
-    let value = Some(text(setting.value));
-    let source = source(setting.origin);
-    let synonym = || {
+/// Settings that follow from how this broker was started.
+fn facts(host: &Host) -> BTreeMap<&'static str, String> {
+    let image = host.image();
+    let address = image.brokers.get(&host.spec.node_id);
+    let listener = address.map(|broker| format!("PLAINTEXT://{}:{}", broker.host, broker.port));
+    let id = host.spec.node_id.to_string();
+    let mut facts = BTreeMap::from([
+        ("broker.id", id.clone()),
+        ("node.id", id),
+        ("log.dirs", host.spec.data.display().to_string()),
+        ("process.roles", "broker".to_owned()),
+    ]);
+    if let Some(listener) = listener {
+        facts.insert("advertised.listeners", listener.clone());
+        facts.insert("listeners", listener);
+    }
+    facts
+}
+
+fn encode(setting: Effective, request: &DescribeConfigsRequest) -> DescribeConfigsResourceResult {
+    let synonym = |one: crate::core::settings::Synonym| {
         DescribeConfigsSynonym::default()
-            .with_name(text(setting.name))
-            .with_value(value.clone())
-            .with_source(source)
+            .with_name(text(one.name))
+            .with_value(one.value.map(text))
+            .with_source(one.origin.code())
     };
-    let synonyms = if synonyms { vec![synonym()] } else { Vec::new() };
-    // `DescribeConfigsResponse.ConfigType`
-    let kind = match setting.kind {
-        Kind::Boolean => 1,
-        Kind::Word => 2,
-        Kind::Int(_) => 3,
-        Kind::Long(_) => 5,
-    };
+    let synonyms = if request.include_synonyms { setting.synonyms } else { Vec::new() };
     DescribeConfigsResourceResult::default()
         .with_name(text(setting.name))
-        .with_value(value)
-        .with_read_only(read_only)
-        .with_config_source(source)
-        .with_synonyms(synonyms)
-        .with_config_type(kind)
-        .with_documentation(Some(text(setting.doc)))
+        .with_value(setting.value.map(text))
+        .with_read_only(setting.read_only)
+        .with_is_sensitive(setting.sensitive)
+        .with_config_source(setting.origin.code())
+        .with_synonyms(synonyms.into_iter().map(synonym).collect())
+        .with_config_type(setting.kind.code())
+        .with_documentation(request.include_documentation.then(|| text(setting.doc)))
 }

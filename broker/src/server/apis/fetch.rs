@@ -42,6 +42,7 @@ pub(super) fn handle(host: &Rc<Host>, head: Head) -> Result<Answer, Closed> {
                     current_leader_epoch: fetch.current_leader_epoch,
                     last_fetched_epoch: fetch.last_fetched_epoch,
                     max_bytes: u32::try_from(fetch.partition_max_bytes).unwrap_or(0),
+                    log_start: fetch.log_start_offset,
                 });
                 wanted.len() - 1
             });

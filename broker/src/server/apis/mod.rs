@@ -1,14 +1,23 @@
 //! The served APIs: from a decoded request to what the core is asked, and from its answer to a response.
 
+mod acls;
+mod alter_configs;
 mod cluster;
 mod configs;
 mod coordinator;
+mod delete_records;
+mod delete_topics;
+mod describe_topics;
+mod elections;
 mod fetch;
 mod group_offsets;
 mod groups;
+mod log_dirs;
 mod offsets;
+mod partitions;
 mod produce;
 mod producer_id;
+mod reassignments;
 mod topics;
 
 use std::net::IpAddr;
@@ -22,7 +31,7 @@ use wire::schema;
 
 use super::connection::{Answer, Closed};
 use super::engine::{Host, Unanswered};
-use crate::core::{ClusterImage, PartitionKey};
+use crate::core::{ClusterImage, PartitionKey, Refusal};
 
 /// Starts a request. What it does to the logs happens now; what it waits for, in the answer.
 ///
@@ -36,10 +45,22 @@ pub(super) fn handle(host: &Rc<Host>, peer: IpAddr, head: Head) -> Result<Answer
         ApiKey::ListOffsets => ready(&head, &offsets::list(host, head.version, &head.body()?)),
         ApiKey::OffsetForLeaderEpoch => ready(&head, &offsets::of_epochs(host, &head.body()?)),
         ApiKey::DescribeConfigs => ready(&head, &configs::describe(host, &head.body()?)),
-        ApiKey::DescribeCluster => ready(&head, &cluster::describe(host)),
+        ApiKey::DescribeCluster => ready(&head, &cluster::describe(host, &head.body()?)),
         ApiKey::Metadata => later(host, head, cluster::metadata),
         ApiKey::CreateTopics => later(host, head, topics::create),
-        ApiKey::DeleteTopics => later(host, head, topics::delete),
+        ApiKey::DeleteTopics => later(host, head, delete_topics::delete),
+        ApiKey::CreatePartitions => later(host, head, partitions::create),
+        ApiKey::AlterConfigs => later(host, head, alter_configs::replace),
+        ApiKey::IncrementalAlterConfigs => later(host, head, alter_configs::change),
+        ApiKey::ElectLeaders => later(host, head, elections::elect),
+        ApiKey::AlterPartitionReassignments => later(host, head, reassignments::alter),
+        ApiKey::ListPartitionReassignments => ready(&head, &reassignments::list(host, &head.body()?)),
+        ApiKey::DeleteRecords => later(host, head, delete_records::delete),
+        ApiKey::DescribeLogDirs => ready(&head, &log_dirs::describe(host, &head.body()?)),
+        ApiKey::DescribeTopicPartitions => ready(&head, &describe_topics::describe(host, &head.body()?)),
+        ApiKey::DescribeAcls => ready(&head, &acls::describe()),
+        ApiKey::CreateAcls => ready(&head, &acls::create(&head.body()?)),
+        ApiKey::DeleteAcls => ready(&head, &acls::delete(&head.body()?)),
         ApiKey::FindCoordinator => later(host, head, coordinator::find),
         ApiKey::InitProducerId => later(host, head, producer_id::init),
         _ => groups::handle(host, peer, head),
@@ -80,6 +101,31 @@ fn named(image: &ClusterImage, topic: &TopicName, partition: i32) -> Option<Part
     let topic = image.topics.get(topic.as_str())?;
     let index = usize::try_from(partition).ok()?;
     topic.partitions.get(index).map(|_| PartitionKey { topic: topic.id, partition })
+}
+
+/// An error code, and what it means here.
+struct Fault(i16, Option<String>);
+
+impl Fault {
+    fn of(error: ResponseError, message: impl Into<String>) -> Self {
+        Self(error.code(), Some(message.into()))
+    }
+}
+
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        Self(refusal.code(), Some(refusal.to_string()))
+    }
+}
+
+impl From<Unanswered> for Fault {
+    fn from(error: Unanswered) -> Self {
+        match error {
+            Unanswered::Refused(refusal) => refusal.into(),
+            Unanswered::Unreachable => Self(error.code(), Some("no connection to the controller".to_owned())),
+            Unanswered::Unknown => Self(error.code(), Some("the controller has not answered".to_owned())),
+        }
+    }
 }
 
 fn text(text: impl Into<String>) -> StrBytes {

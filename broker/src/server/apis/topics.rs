@@ -1,41 +1,23 @@
-//! CreateTopics and DeleteTopics: validated here, decided by the controller.
+//! CreateTopics: validated here, decided by the controller.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::create_topics_response::{CreatableTopicConfigs, CreatableTopicResult};
-use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
-use kafka_protocol::messages::{
-    CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse, TopicName,
-};
+use kafka_protocol::messages::{CreateTopicsRequest, CreateTopicsResponse, TopicName};
 
-use super::{configs, text};
+use super::{Fault, text};
 use crate::core::settings;
 use crate::core::{AdminAnswer, AdminOp, InternalTopic, NewTopic, Uuid};
 use crate::server::clock;
 use crate::server::engine::{Host, Unanswered};
 
-/// A code, and what it means here.
-struct Fault(i16, Option<String>);
-
-impl From<Unanswered> for Fault {
-    fn from(error: Unanswered) -> Self {
-        let message = match error {
-            Unanswered::Refused(refusal) => Some(refusal.to_string()),
-            Unanswered::Unreachable => Some("no connection to the controller".to_owned()),
-            Unanswered::Unknown => Some("the controller has not answered".to_owned()),
-        };
-        Self(error.code(), message)
-    }
-}
-
 /// Kafka's rule for topic names (`Topic.validate`).
-pub(super) fn is_legal(name: &TopicName) -> bool {
+pub(super) fn is_legal(name: &str) -> bool {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    let name = name.as_str();
     !name.is_empty() && name.len() <= 249 && name != "." && name != ".." && name.bytes().all(legal)
 }
 
@@ -45,22 +27,34 @@ pub(super) async fn create(
     version: i16,
     request: CreateTopicsRequest,
 ) -> CreateTopicsResponse {
-    let mut results = Vec::with_capacity(request.topics.len());
+    let mut seen = HashSet::new();
+    let names = request.topics.iter().map(|topic| &topic.name);
+    let twice: HashSet<_> = names.filter(|name| !seen.insert((*name).clone())).cloned().collect();
+    let mut results: Vec<CreatableTopicResult> = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {
         let result = CreatableTopicResult::default().with_name(topic.name.clone());
-        results.push(match create_one(&host, topic, request.validate_only).await {
+        let outcome = match twice.contains(&topic.name) {
+            // One answer for all that have the name.
+            true if results.iter().any(|result| result.name == topic.name) => continue,
+            true => Err(Fault::of(ResponseError::InvalidRequest, "duplicate topic name")),
+            false => create_one(&host, topic, request.validate_only).await,
+        };
+        results.push(match outcome {
             Err(Fault(code, message)) => result
                 .with_error_code(code)
                 .with_error_message(message.map(text))
                 .with_num_partitions(-1)
                 .with_replication_factor(-1),
             Ok(created) => {
-                let described = host.settings.describe_topic(&created.configs).into_iter().map(|setting| {
-                    CreatableTopicConfigs::default()
-                        .with_name(text(setting.name))
-                        .with_config_source(configs::source(setting.origin))
-                        .with_value(Some(text(setting.value)))
-                });
+                let described =
+                    host.settings_now().describe_topic(&created.configs).into_iter().map(|setting| {
+                        CreatableTopicConfigs::default()
+                            .with_name(text(setting.name))
+                            .with_read_only(setting.read_only)
+                            .with_is_sensitive(setting.sensitive)
+                            .with_config_source(setting.origin.code())
+                            .with_value(setting.value.map(text))
+                    });
                 let id = if request.validate_only { Uuid::NIL } else { created.id };
                 let result = result
                     .with_topic_id(uuid::Uuid::from_bytes(id.0))
@@ -85,7 +79,7 @@ pub(super) async fn create_internal(
     host: &Rc<Host>,
     topic: InternalTopic,
 ) -> Result<AdminAnswer, Unanswered> {
-    let (partitions, factor, configs) = topic.design(&host.settings, &host.image());
+    let (partitions, factor, configs) = topic.design(&host.settings_now(), &host.image());
     let name = TopicName(text(topic.name()));
     let topic = CreatableTopic::default()
         .with_name(name)
@@ -95,27 +89,56 @@ pub(super) async fn create_internal(
 }
 
 async fn create_one(host: &Rc<Host>, topic: &CreatableTopic, validate_only: bool) -> Result<NewTopic, Fault> {
-    let fault = |error: ResponseError, message: String| Fault(error.code(), Some(message));
     if !is_legal(&topic.name) {
-        return Err(fault(ResponseError::InvalidTopicException, "illegal topic name".to_owned()));
+        return Err(Fault::of(ResponseError::InvalidTopicException, "illegal topic name"));
     }
-    if !topic.assignments.is_empty() {
-        let message = "the reference broker places replicas itself".to_owned();
-        return Err(fault(ResponseError::InvalidReplicaAssignment, message));
+    if !topic.assignments.is_empty() && (topic.num_partitions, topic.replication_factor) != (-1, -1) {
+        let message = "replicas are assigned by hand, so both numbers must be -1";
+        return Err(Fault::of(ResponseError::InvalidRequest, message));
     }
     let mut configs = BTreeMap::new();
     for config in &topic.configs {
         let name = config.name.to_string();
         let Some(value) = &config.value else {
-            return Err(fault(ResponseError::InvalidConfig, format!("`{name}` has no value")));
+            return Err(Fault::of(
+                ResponseError::InvalidConfig,
+                format!("null value not supported for `{name}`"),
+            ));
         };
         configs.insert(name, value.to_string());
     }
-    settings::check_topic(&configs)
-        .map_err(|error| fault(ResponseError::InvalidConfig, error.to_string()))?;
-    let topic = resolve(host, topic, configs, validate_only);
-    host.administer(AdminOp::CreateTopic(topic.clone())).await?;
-    Ok(topic)
+    let mut wanted = resolve(host, topic, BTreeMap::new(), validate_only);
+    wanted.assignments = assignments(topic)?;
+    if let Some(first) = wanted.assignments.first() {
+        wanted.partitions = i32::try_from(wanted.assignments.len()).unwrap_or(i32::MAX);
+        wanted.replication_factor = i16::try_from(first.len()).unwrap_or(i16::MAX);
+    }
+    // First the topic itself: what is wrong with it is said before what is wrong with its settings.
+    if let Err(error) = settings::check_topic(&configs) {
+        let asks = AdminOp::CreateTopic(NewTopic { validate_only: true, ..wanted });
+        host.administer(asks).await?;
+        return Err(Fault::of(ResponseError::InvalidConfig, error.to_string()));
+    }
+    wanted.configs = configs;
+    host.administer(AdminOp::CreateTopic(wanted.clone())).await?;
+    Ok(wanted)
+}
+
+/// The replicas a client has chosen, by partition: those from 0 on, each once.
+fn assignments(topic: &CreatableTopic) -> Result<Vec<Vec<i32>>, Fault> {
+    let mut chosen = BTreeMap::new();
+    for assignment in &topic.assignments {
+        let brokers: Vec<i32> = assignment.broker_ids.iter().map(|broker| broker.0).collect();
+        if chosen.insert(assignment.partition_index, brokers).is_some() {
+            let message = format!("partition {} is assigned twice", assignment.partition_index);
+            return Err(Fault::of(ResponseError::InvalidReplicaAssignment, message));
+        }
+    }
+    if !chosen.keys().copied().eq(0..i32::try_from(chosen.len()).unwrap_or(i32::MAX)) {
+        let message = "partitions must be numbered from 0, without a gap";
+        return Err(Fault::of(ResponseError::InvalidReplicaAssignment, message));
+    }
+    Ok(chosen.into_values().collect())
 }
 
 /// Fills in the broker's defaults (KIP-464).
@@ -125,7 +148,8 @@ fn resolve(
     configs: BTreeMap<String, String>,
     validate_only: bool,
 ) -> NewTopic {
-    let default = |name| i32::try_from(host.settings.number(name)).unwrap_or(i32::MAX);
+    let settings = host.settings_now();
+    let default = |name| i32::try_from(settings.number(name)).unwrap_or(i32::MAX);
     let partitions = match topic.num_partitions {
         -1 => default("num.partitions"),
         given => given,
@@ -143,52 +167,8 @@ fn resolve(
         id: clock::fresh_id(host.spec.node_id, count),
         partitions,
         replication_factor,
+        assignments: Vec::new(),
         configs,
         validate_only,
     }
-}
-
-/// Answers DeleteTopics.
-pub(super) async fn delete(
-    host: Rc<Host>,
-    version: i16,
-    request: DeleteTopicsRequest,
-) -> DeleteTopicsResponse {
-    let by_name = request.topic_names.into_iter().map(|name| (Some(name), Uuid::NIL));
-    let by_state = request.topics.into_iter().map(|topic| (topic.name, Uuid(topic.topic_id.into_bytes())));
-    let mut results = Vec::new();
-    for (name, id) in by_name.chain(by_state) {
-        let image = host.image();
-        let found = match &name {
-            Some(name) => image
-                .topics
-                .get(name.as_str())
-                .map(|topic| (name.clone(), topic.id))
-                .ok_or(ResponseError::UnknownTopicOrPartition.code()),
-            None => image
-                .topic(id)
-                .map(|(name, _)| (TopicName(text(name)), id))
-                .ok_or(ResponseError::UnknownTopicId.code()),
-        };
-        let result = DeletableTopicResult::default();
-        results.push(match found {
-            Err(code) => {
-                // Versions before 6 have no null for a name.
-                let name = if version < 6 { Some(name.unwrap_or_default()) } else { name };
-                result.with_error_code(code).with_name(name).with_topic_id(uuid::Uuid::from_bytes(id.0))
-            }
-            Ok((name, id)) => {
-                let outcome = host.administer(AdminOp::DeleteTopic { id }).await;
-                let result = result.with_name(Some(name)).with_topic_id(uuid::Uuid::from_bytes(id.0));
-                match outcome.map_err(Fault::from) {
-                    Ok(_) => result,
-                    Err(Fault(code, message)) => {
-                        let message = message.filter(|_| version >= 5).map(text);
-                        result.with_error_code(code).with_error_message(message)
-                    }
-                }
-            }
-        });
-    }
-    DeleteTopicsResponse::default().with_responses(results)
 }

@@ -1,4 +1,4 @@
-//! The checkpoint of the high watermarks: where a restarted broker starts to believe. It is only a starting
+//! Checkpoints of an offset a partition: the high watermarks, and where logs start. The former is where a restarted broker starts to believe. It is only a starting
 //! point, so one that cannot be read counts as absent.
 
 use std::collections::HashMap;
@@ -11,11 +11,14 @@ use wire::power;
 use super::{Doing, StorageError};
 use crate::core::{PartitionKey, Uuid};
 
-const NAME: &str = "replication-offset-checkpoint";
+/// The high watermarks.
+pub(super) const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
+/// Where logs start, once records were deleted.
+pub(super) const LOG_STARTS: &str = "log-start-offset-checkpoint";
 
 /// Reads what was written last.
-pub(super) fn read(data: &Path) -> HashMap<PartitionKey, i64> {
-    let text = fs::read_to_string(data.join(NAME)).unwrap_or_default();
+pub(super) fn read(data: &Path, name: &str) -> HashMap<PartitionKey, i64> {
+    let text = fs::read_to_string(data.join(name)).unwrap_or_default();
     text.lines().skip(1).map_while(line).collect()
 }
 
@@ -29,6 +32,7 @@ fn line(line: &str) -> Option<(PartitionKey, i64)> {
 /// Replaces it: a version, then topic id, partition and offset a line.
 pub(super) fn write(
     data: &Path,
+    name: &str,
     marks: impl Iterator<Item = (PartitionKey, i64)>,
 ) -> Result<(), StorageError> {
     let mut text = String::from("0\n");
@@ -36,6 +40,6 @@ pub(super) fn write(
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{} {} {offset}", key.topic, key.partition);
     }
-    let path = data.join(NAME);
+    let path = data.join(name);
     power::replace(&path, text.as_bytes()).doing("replace", &path)
 }

@@ -115,6 +115,10 @@ impl PartitionLog {
         &self.path
     }
 
+    pub(super) fn size(&self) -> u64 {
+        self.sealed.iter().chain([&self.active]).map(|segment| segment.size).sum()
+    }
+
     pub(super) fn configure(&mut self, settings: LogSettings) {
         self.settings = settings;
     }
@@ -180,6 +184,25 @@ impl PartitionLog {
             std::mem::replace(&mut self.active, previous).remove()?;
         }
         self.active.truncate(to)
+    }
+
+    /// Removes the segments whose records all lie below an offset.
+    pub(super) fn remove_below(&mut self, to: i64) -> Result<(), StorageError> {
+        let gone = self.sealed.iter().take_while(|segment| segment.end_offset() <= to).count();
+        self.sealed.drain(..gone).try_for_each(Segment::remove)
+    }
+
+    /// Removes everything and begins at an offset.
+    pub(super) fn restart(&mut self, at: i64) -> Result<(), StorageError> {
+        self.sealed.drain(..).try_for_each(Segment::remove)?;
+        // The new file may have the name of the old one.
+        self.active.truncate(self.active.base_offset)?;
+        if self.active.base_offset != at {
+            let fresh = Segment::create(&self.path, at)?;
+            std::mem::replace(&mut self.active, fresh).remove()?;
+        }
+        self.unsynced = None;
+        Ok(())
     }
 
     pub(super) fn read(&self, from: i64, to: i64) -> Result<Bytes, StorageError> {

@@ -71,6 +71,8 @@ pub(crate) fn lock(data: &Path) -> Result<File, StorageError> {
 pub(crate) struct Logs {
     data: PathBuf,
     logs: HashMap<PartitionKey, PartitionLog>,
+    /// First offsets of the logs from which records were deleted.
+    starts: HashMap<PartitionKey, i64>,
     _lock: File,
 }
 
@@ -85,7 +87,8 @@ impl Logs {
         mut note: impl FnMut(String),
     ) -> Result<(Self, Vec<RecoveredLog>), StorageError> {
         let lock = lock(data)?;
-        let marks = checkpoint::read(data);
+        let marks = checkpoint::read(data, checkpoint::HIGH_WATERMARKS);
+        let mut starts = checkpoint::read(data, checkpoint::LOG_STARTS);
         let mut logs = HashMap::new();
         let mut recovered = Vec::new();
         for entry in fs::read_dir(data).doing("read", data)? {
@@ -96,11 +99,13 @@ impl Logs {
             let Some((log, batches)) = PartitionLog::recover(&path, &mut note)? else { continue };
             let key = log.key();
             let high_watermark = marks.get(&key).copied().unwrap_or(0);
-            recovered.push(RecoveredLog { key, batches, high_watermark });
+            let log_start = starts.get(&key).copied().unwrap_or(0);
+            recovered.push(RecoveredLog { key, batches, high_watermark, log_start });
             logs.insert(key, log);
         }
         recovered.sort_by_key(|log| log.key);
-        Ok((Self { data: data.to_owned(), logs, _lock: lock }, recovered))
+        starts.retain(|key, _| logs.contains_key(key));
+        Ok((Self { data: data.to_owned(), logs, starts, _lock: lock }, recovered))
     }
 
     /// Creates an empty log.
@@ -129,10 +134,16 @@ impl Logs {
     /// # Errors
     /// If the files cannot be removed.
     pub(crate) fn delete(&mut self, key: PartitionKey) -> Result<(), StorageError> {
+        self.starts.remove(&key);
         match self.logs.remove(&key) {
             None => Ok(()),
             Some(log) => fs::remove_dir_all(log.path()).doing("remove", log.path()),
         }
+    }
+
+    /// Every log, and the bytes of its segments.
+    pub(crate) fn sizes(&self) -> Vec<(PartitionKey, u64)> {
+        self.logs.iter().map(|(key, log)| (*key, log.size())).collect()
     }
 
     /// Tells a log the settings of its topic.
@@ -163,6 +174,32 @@ impl Logs {
     /// If it cannot be cut.
     pub(crate) fn truncate(&mut self, key: PartitionKey, to: i64) -> Result<(), StorageError> {
         self.log_mut(key)?.truncate(to)
+    }
+
+    /// Remembers that records below an offset are deleted, and removes the segments that hold nothing else.
+    ///
+    /// # Errors
+    /// If that cannot be written down, or a file not removed.
+    pub(crate) fn raise_start(&mut self, key: PartitionKey, to: i64) -> Result<(), StorageError> {
+        self.starts.insert(key, to);
+        // Before the files go: what is missing is then known to have been deleted.
+        self.write_starts()?;
+        self.log_mut(key)?.remove_below(to)
+    }
+
+    /// Throws a log away and begins it anew at an offset.
+    ///
+    /// # Errors
+    /// If the files cannot be replaced.
+    pub(crate) fn restart(&mut self, key: PartitionKey, at: i64) -> Result<(), StorageError> {
+        self.log_mut(key)?.restart(at)?;
+        self.starts.insert(key, at);
+        self.write_starts()
+    }
+
+    fn write_starts(&self) -> Result<(), StorageError> {
+        let starts = self.starts.iter().map(|(key, start)| (*key, *start));
+        checkpoint::write(&self.data, checkpoint::LOG_STARTS, starts)
     }
 
     /// The batches from one offset up to another.
@@ -197,7 +234,7 @@ impl Logs {
         &self,
         marks: impl Iterator<Item = (PartitionKey, i64)>,
     ) -> Result<(), StorageError> {
-        checkpoint::write(&self.data, marks)
+        checkpoint::write(&self.data, checkpoint::HIGH_WATERMARKS, marks)
     }
 
     /// Syncs everything, as a clean shutdown does.
