@@ -193,7 +193,7 @@ impl Broker {
             Input::Group { id, request } => {
                 let key = InternalTopic::ConsumerOffsets.partition_of(&self.image, &request.group);
                 self.coordinate(now_ms, out, |coordinators, host, out| {
-                    coordinators.groups.handle(host, key, id, request, out);
+                    coordinators.groups.handle(host, key, id, *request, out);
                 });
             }
             Input::LogRead { key, leader_epoch, to, bytes } => {

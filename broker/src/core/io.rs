@@ -148,7 +148,7 @@ pub enum Input {
         /// Names its reply.
         id: RequestId,
         /// The request.
-        request: GroupRequest,
+        request: Box<GroupRequest>,
     },
     /// What [`Output::ReadLog`] asked for.
     LogRead {

@@ -216,7 +216,7 @@ impl Host {
             engine.groups.insert(id, sender);
             id
         });
-        self.step(Input::Group { id, request });
+        self.step(Input::Group { id, request: Box::new(request) });
         async move { receiver.await.ok() }
     }
 

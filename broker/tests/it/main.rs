@@ -2,6 +2,7 @@
 
 mod client;
 mod cluster;
+mod groups;
 mod hostile;
 mod power;
 mod replication;

@@ -17,6 +17,9 @@ pub(super) const CLIENTS: i32 = -2;
 
 pub(super) const TOPIC: Uuid = Uuid([7; 16]);
 
+/// The time of day when this world's clock says 0.
+pub(super) const WALL_MS: i64 = 1_700_000_000_000;
+
 /// From, to, and the number of the connection: messages of one connection arrive in order.
 pub(super) type Channel = (i32, i32, u64);
 
@@ -78,7 +81,7 @@ pub(super) fn key(partition: i32) -> PartitionKey {
     PartitionKey { topic: TOPIC, partition }
 }
 
-fn strings(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+pub(super) fn strings(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
@@ -113,20 +116,33 @@ fn parse(bytes: &Bytes) -> BatchInfo {
 }
 
 fn value(batch: &Batch) -> String {
-    let text = std::str::from_utf8(&batch.bytes).expect("text");
+    // A coordinator's batch is not text; nobody asks for its value.
+    let text = String::from_utf8_lossy(&batch.bytes);
     text.rsplit('|').next().unwrap_or_default().to_owned()
 }
 
 impl World {
     /// Brokers 1 to `brokers`, up and unfenced, and one topic with every replica everywhere.
     pub(super) fn new(brokers: i32, partitions: i32, topic: &[(&str, &str)], flaw: Option<Flaw>) -> Self {
-        let settings = strings(&[
+        Self::with_settings(brokers, partitions, topic, flaw, &[])
+    }
+
+    /// [`World::new`] with other broker settings.
+    pub(super) fn with_settings(
+        brokers: i32,
+        partitions: i32,
+        topic: &[(&str, &str)],
+        flaw: Option<Flaw>,
+        more: &[(&str, &str)],
+    ) -> Self {
+        let mut settings = strings(&[
             ("broker.session.timeout.ms", "1500"),
             ("broker.heartbeat.interval.ms", "300"),
             ("replica.lag.time.max.ms", "1500"),
             ("replica.fetch.wait.max.ms", "100"),
             ("replica.fetch.backoff.ms", "50"),
         ]);
+        settings.extend(strings(more));
         let config = ControllerConfig {
             cluster_id: "test".to_owned(),
             settings: Settings::new(&settings).expect("legal"),
@@ -165,7 +181,7 @@ impl World {
         world
     }
 
-    fn number(&mut self) -> u64 {
+    pub(super) fn number(&mut self) -> u64 {
         self.numbers += 1;
         self.numbers
     }
@@ -193,7 +209,7 @@ impl World {
             incarnation: Uuid(incarnation),
             host: "127.0.0.1".to_owned(),
             port: 9000 + id as u16,
-            wall_offset_ms: 1_700_000_000_000,
+            wall_offset_ms: WALL_MS,
             settings,
             previous_epoch: -1,
             flaw: self.flaw,
@@ -398,7 +414,7 @@ impl World {
         }
     }
 
-    fn control(&mut self, input: ControllerInput) {
+    pub(super) fn control(&mut self, input: ControllerInput) {
         let mut out = Vec::new();
         self.controller.step(self.now, input, &mut out);
         for output in out {
@@ -415,7 +431,7 @@ impl World {
         }
     }
 
-    fn step(&mut self, id: i32, input: Input) {
+    pub(super) fn step(&mut self, id: i32, input: Input) {
         let mut out = Vec::new();
         let now = self.now;
         let node = self.nodes.get_mut(&id).expect("a node");

@@ -64,7 +64,7 @@ pub(in crate::core) enum Token {
     /// A static member under its new id.
     Rejoined {
         group: String,
-        rejoined: Rejoined,
+        rejoined: Box<Rejoined>,
     },
     Commit(Box<Commit>),
     /// Offsets to be removed, perhaps with their group.
@@ -170,7 +170,7 @@ impl Machine for Groups {
             }
             Token::Rejoined { group, rejoined } => {
                 if let Some(found) = self.groups.get_mut(&group) {
-                    found.classic.rejoined(&mut turn, rejoined, error);
+                    found.classic.rejoined(&mut turn, *rejoined, error);
                 }
             }
             Token::Commit(commit) => self.committed(&mut turn, *commit, result),
@@ -208,8 +208,8 @@ impl Groups {
         let group = self.groups.get_mut(&name);
         match (ask, group) {
             (GroupAsk::Join(request), group) => {
-                if let Err(answer) = check_join(turn, &request, group.is_some()) {
-                    turn.answer(id, answer);
+                if let Err(error) = check_join(turn, &request, group.is_some()) {
+                    turn.answer(id, classic::refused(&request.member_id, error));
                     return;
                 }
                 let group = self.groups.entry(name.clone()).or_default();
@@ -264,16 +264,15 @@ impl Groups {
 }
 
 /// What can be said of a JoinGroup before its group is looked at.
-fn check_join(turn: &Turn<'_, '_, '_>, request: &JoinGroupRequest, there: bool) -> Result<(), GroupAnswer> {
-    let refuse = |error| Err(classic::refused(&request.member_id, error));
+fn check_join(turn: &Turn<'_, '_, '_>, request: &JoinGroupRequest, there: bool) -> Result<(), ResponseError> {
     let session_ms = u64::try_from(request.session_timeout_ms).unwrap_or(0);
     let (least, most) =
         (turn.setting("group.min.session.timeout.ms"), turn.setting("group.max.session.timeout.ms"));
     if !(least..=most).contains(&session_ms) {
-        return refuse(ResponseError::InvalidSessionTimeout);
+        return Err(ResponseError::InvalidSessionTimeout);
     }
     if !there && !request.member_id.is_empty() {
-        return refuse(ResponseError::UnknownMemberId);
+        return Err(ResponseError::UnknownMemberId);
     }
     Ok(())
 }

@@ -200,7 +200,7 @@ impl Classic {
             };
             let entry = records::group(group, Some(&self.stored(None)));
             let (member, generation) = (new.to_owned(), self.generation);
-            let rejoined = Rejoined { id, before, member, generation, answer };
+            let rejoined = Box::new(Rejoined { id, before, member, generation, answer });
             turn.write(vec![entry], Token::Rejoined { group: group.to_owned(), rejoined });
             return;
         }

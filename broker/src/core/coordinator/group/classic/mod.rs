@@ -115,6 +115,8 @@ pub(super) struct Classic {
     newcomer: bool,
     join_timer: Option<JoinTimer>,
     sync_deadline_ms: Option<u64>,
+    /// The shares of this generation are being written down.
+    storing: Option<i32>,
     /// What its consumers subscribe to; `None` is not known.
     subscribed: Option<BTreeSet<String>>,
 }

@@ -82,10 +82,10 @@ impl Classic {
             }
         }
         if let Some(timer) = self.join_timer.filter(|timer| timer.at_ms <= now_ms) {
+            let delay_ms = turn.setting("group.initial.rebalance.delay.ms");
             match timer.extension_ms {
-                Some(extension_ms) if self.newcomer && extension_ms > 0 => {
+                Some(extension_ms) if self.newcomer && extension_ms > 0 && delay_ms > 0 => {
                     self.newcomer = false;
-                    let delay_ms = turn.setting("group.initial.rebalance.delay.ms");
                     let next_ms = delay_ms.min(extension_ms);
                     let extension_ms = Some(extension_ms.saturating_sub(next_ms));
                     self.join_timer = Some(JoinTimer { at_ms: now_ms + next_ms, extension_ms });
@@ -213,6 +213,9 @@ impl Classic {
         write: GroupWrite,
         error: Option<ResponseError>,
     ) {
+        if self.storing == Some(write.generation) {
+            self.storing = None;
+        }
         if self.state != State::CompletingRebalance || self.generation != write.generation {
             // Another rebalance has begun meanwhile, and has told those who waited.
             return;

@@ -40,7 +40,10 @@ impl Classic {
                 {
                     turn.answer(older, refused(ResponseError::RebalanceInProgress));
                 }
-                if self.is_leader(member) {
+                // A leader that comes again with other shares, while the first are being written, must not have
+                // the next coordinator give those out: a generation is divided once.
+                if self.is_leader(member) && self.storing != Some(self.generation) {
+                    self.storing = Some(self.generation);
                     self.store_assignments(turn, group, request);
                 }
             }
