@@ -4,7 +4,18 @@
 //! Intervals are closed: operations that touch are concurrent. Objects (keys, partitions) are judged each
 //! alone, which is complete because linearizability is local.
 
+mod answer;
+mod check;
 pub mod log;
+mod models;
+mod queue;
+mod register;
+mod search;
+#[cfg(test)]
+mod tests;
+
+pub use answer::{Answer, Flaw};
+pub use check::{Judged, Report, Settings, check};
 
 /// The return of an operation that never returned: after everything.
 pub const NEVER: i64 = i64::MAX;

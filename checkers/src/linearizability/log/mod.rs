@@ -6,10 +6,15 @@
 //! [`real_time`] works on plain columns and judges time alone; the caller has made sure that every offset
 //! has one owner.
 
+mod batches;
+mod content;
+mod generic;
 mod order;
+mod slots;
 #[cfg(test)]
 mod tests;
 
+pub(super) use generic::judge;
 pub use order::{Found, Violation, real_time};
 
 /// The upper bound of a read that shows none.
