@@ -7,6 +7,8 @@
 //! `E_p(R) ≤ return(R)` for every window. Should an order exist for every pair, it exists for all: in a
 //! shortest cycle both relations alternate (both are transitive), and the times around it would grow forever.
 
+use std::borrow::Cow;
+
 use super::{Append, Kind, NO_END, Operation, Window};
 
 /// One violation: `before` stands before `after` in every legal order, yet was called after `after` had
@@ -92,9 +94,9 @@ pub fn real_time(appends: &mut [Append], windows: &[Window], limit: usize) -> Fo
     if !appends.is_sorted_by_key(|append| append.base) {
         appends.sort_unstable_by_key(|append| append.base);
     }
-    let appends = &*appends;
     debug_assert!(appends.len().max(windows.len()) < WINDOW as usize, "fewer than 2^31 operations a log");
     debug_assert!(appends.is_sorted_by(|one, next| one.end() <= next.base), "offsets have one owner");
+    let appends = &*with_gaps(appends, windows);
     let mut found = Found::default();
     let ceilings = ceilings(appends, windows);
     let mut earliest = Vec::with_capacity(appends.len());
@@ -132,6 +134,29 @@ pub fn real_time(appends: &mut [Append], windows: &[Window], limit: usize) -> Fo
         }
     }
     found
+}
+
+/// An offset that no append holds, in the place of one.
+const GAP: u32 = u32::MAX;
+
+/// The appends, and one that takes no time at all for every offset in a gap that a window claims not to have
+/// seen: another window may have seen past it.
+fn with_gaps<'a>(appends: &'a [Append], windows: &[Window]) -> Cow<'a, [Append]> {
+    let saw = windows.iter().map(|window| window.lo).max().unwrap_or(0);
+    let end = appends.last().map_or(0, Append::end).max(saw);
+    let holder = |offset: u64| last_below(appends, offset + 1).map(|holder| appends[holder].end());
+    let mut gaps: Vec<u64> = (windows.iter().map(|window| window.hi))
+        .filter(|hi| *hi < end && holder(*hi).is_none_or(|end| end <= *hi))
+        .collect();
+    if gaps.is_empty() {
+        return Cow::Borrowed(appends);
+    }
+    gaps.sort_unstable();
+    gaps.dedup();
+    let gap = |base| Append { base, count: 1, id: GAP, call: i64::MIN, returned: i64::MAX };
+    let mut all: Vec<Append> = appends.iter().copied().chain(gaps.into_iter().map(gap)).collect();
+    all.sort_unstable_by_key(|append| append.base);
+    Cow::Owned(all)
 }
 
 /// For every append, the latest call of the windows that claim not to have seen it as the first.
@@ -172,12 +197,12 @@ fn violation(
     } else {
         let window = &windows[(latest.whose & !WINDOW) as usize];
         let q = appends.partition_point(|append| append.end() <= window.hi);
-        (Operation::Window(window.id), Some(appends[q].id), true)
+        (Operation::Window(window.id), Some(appends[q].id).filter(|id| *id != GAP), true)
     };
     let kind = match (strict, after) {
         (false, Operation::Append(_)) => Kind::RealtimeReorder,
         (false, Operation::Window(_)) => Kind::FutureRead,
         (true, _) => Kind::StaleEnd,
     };
-    Violation { kind, before, unseen, seen, after }
+    Violation { kind, before, unseen, seen: seen.filter(|id| *id != GAP), after }
 }

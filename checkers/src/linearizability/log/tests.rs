@@ -69,3 +69,10 @@ fn counts_go_on_where_examples_stop() {
     let found = real_time(&mut appends, &[], 3);
     assert_eq!((found.count(Kind::RealtimeReorder), found.examples.len()), (99, 3));
 }
+
+#[test]
+fn an_end_in_a_gap_is_stale_too() {
+    let violation = one(&mut [], &[window(0, 1, NO_END, 0, 5), window(1, 0, 0, 6, 9)]);
+    assert_eq!(violation.kind, Kind::StaleEnd);
+    assert_eq!(violation.witnesses(), [Operation::Window(1), Operation::Window(0)]);
+}

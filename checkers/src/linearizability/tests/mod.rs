@@ -16,7 +16,7 @@ use draw::Draw;
 use generate::{Manner, generate};
 
 /// Random histories of each test; by hand, `HIGHWATER_HISTORIES=1000000` tries more.
-const HISTORIES: u64 = 20_000;
+const HISTORIES: u64 = 10_000;
 
 fn histories() -> u64 {
     std::env::var("HIGHWATER_HISTORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(HISTORIES)
@@ -168,7 +168,7 @@ fn queues_of_distinct_values_agree_with_permutations() {
         ["nobody enqueued", "twice", "before its enqueue", "dequeued before another", "queue empty"];
     let tally = sweep(Model::Queue, Manner::Distinct);
     tally.is_telling("queues of distinct values", &classes);
-    assert!(tally.direct > (tally.legal + tally.illegal) * 8 / 10);
+    assert!(tally.direct > (tally.legal + tally.illegal) / 2);
 }
 
 #[test]
