@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use history::{FaultClass, Offset, Partition, Tag};
+use history::{FaultClass, Function, Nanos, Offset, Outcome, Partition, Tag};
 
 /// Version of `verdict.json`; readers refuse a newer one.
 pub const VERDICT_VERSION: u32 = 1;
@@ -57,6 +57,9 @@ pub struct Finding {
     /// A picture of the first of them, self-contained SVG, where one says more than words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub picture: Option<String>,
+    /// Why it is legal here, where its guarantee as such would be broken by it; it then decides nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<String>,
 }
 
 /// One witness of a finding.
@@ -74,6 +77,28 @@ pub struct Witness {
     pub at_ms: Option<u64>,
     /// Number of the planned fault in force then.
     pub fault: Option<u32>,
+    /// The operations of an imported history that show it, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operations: Vec<Involved>,
+}
+
+/// An operation that a witness names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Involved {
+    /// Its session.
+    pub session: String,
+    /// Its number there, from 0.
+    pub operation: u64,
+    /// The line of the imported file that completed it, from 1.
+    pub line: Option<u64>,
+    /// What it does.
+    pub function: Function,
+    /// What is certain about it.
+    pub outcome: Outcome,
+    /// Nanoseconds of the history's own clock.
+    pub invoked: Nanos,
+    /// The same; `None` if it never came back.
+    pub completed: Option<Nanos>,
 }
 
 /// Whether one planned fault bit, and how that is known (`guarantees.md` §6).

@@ -15,8 +15,8 @@ mod verdict;
 
 pub use catalog::CATALOG;
 pub use judgement::{
-    Counts, Expectation, FaultEvidence, Figures, Finding, Judged, Judgement, Latency, Outage, Progress,
-    VERDICT_VERSION, Witness, Word,
+    Counts, Expectation, FaultEvidence, Figures, Finding, Involved, Judged, Judgement, Latency, Outage,
+    Progress, VERDICT_VERSION, Witness, Word,
 };
 pub use spec::{Basis, Kind, Spec};
 pub use verdict::{Ending, judge};

@@ -59,6 +59,7 @@ impl Kind {
             summary,
             examples,
             picture: None,
+            allowed: None,
         }
     }
 }

@@ -115,9 +115,11 @@ fn loss(count: u64) -> Finding {
                 offset: Some(Offset(210 + seq as i64)),
                 at_ms: Some(3_000 + 400 * seq),
                 fault: Some(1),
+                operations: Vec::new(),
             })
             .collect(),
         picture: None,
+        allowed: None,
     }
 }
 

@@ -1,6 +1,8 @@
 //! One record at several offsets, or given twice to one reader at different offsets.
 
-use history::{Offset, Partition, Tag};
+use std::collections::BTreeMap;
+
+use history::{Offset, Partition};
 
 use crate::context::{Context, Extra, MAX_EXAMPLES};
 use crate::guarantees::DUPLICATES;
@@ -13,7 +15,9 @@ pub(crate) static SPEC: Spec = Spec {
     docs: "\
 Counts the copies of a record beyond its first in the final log, and the records that one reader session was \
 given at two offsets though the log holds one (the first copy was truncated after it was read). A reader that \
-is given the same offset again is a matter of `order`. A copy in the log that readers see too is one finding.",
+is given the same offset again is a matter of `order`. A copy in the log that readers see too is one finding. In \
+a history from elsewhere a record is at every offset at which it was polled or acknowledged, except where \
+another record was polled.",
     kinds: &[DUPLICATE],
     check,
 };
@@ -27,9 +31,14 @@ const DUPLICATE: Kind = Kind {
 };
 
 fn check(context: &Context<'_>) -> Vec<Finding> {
+    let shown = &context.extras[..context.extras.len().min(MAX_EXAMPLES)];
+    let offsets: Vec<(Partition, Offset)> = shown.iter().flat_map(|extra| places(context, extra)).collect();
+    let polls = if context.derived.is_some() { context.polls_of(&offsets) } else { BTreeMap::new() };
     let mut examples: Vec<Witness> = Vec::new();
-    for Extra { tag, partition, offset } in context.extras.iter().take(MAX_EXAMPLES) {
-        examples.push(stored_twice(context, *tag, *partition, *offset));
+    for extra in shown {
+        let polled = places(context, extra).into_iter().filter_map(|at| polls.get(&at)).flatten();
+        let sender = context.derived.as_ref().and_then(|_| context.sender(extra.tag));
+        examples.push(stored_twice(context, *extra).with(sender).with(polled.cloned()));
     }
     let stored = context.extras.len() as u64;
     let delivered = context.twice_delivered();
@@ -58,12 +67,22 @@ fn check(context: &Context<'_>) -> Vec<Finding> {
     vec![DUPLICATE.finding(&SPEC, count, summary, examples)]
 }
 
-fn stored_twice(context: &Context<'_>, tag: Tag, partition: Partition, offset: Offset) -> Witness {
-    let at = context.find(tag).expect("only records that were sent are counted as copies");
+/// The first place of a record, and one of its others.
+fn places(context: &Context<'_>, extra: &Extra) -> [(Partition, Offset); 2] {
+    let at = context.find(extra.tag).expect("only records that were sent are counted as copies");
     let place = context.producers[at.producer].place(at.send);
+    [(place.partition, place.offset), (extra.partition, extra.offset)]
+}
+
+fn stored_twice(context: &Context<'_>, extra: Extra) -> Witness {
+    let Extra { tag, partition, offset } = extra;
+    let at = context.find(tag).expect("only records that were sent are counted as copies");
+    let [(first_partition, first), _] = places(context, &extra);
     let text = format!(
-        "{tag} is at offset {} of partition {} and again at offset {offset} of partition {partition}",
-        place.offset, place.partition
+        "{} is at offset {first} of partition {} and again at offset {offset} of partition {}",
+        context.name(tag),
+        context.history.partition_name(first_partition),
+        context.history.partition_name(partition),
     );
     let send = context.send(at);
     context.witness(

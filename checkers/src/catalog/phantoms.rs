@@ -1,5 +1,7 @@
 //! Records that nobody sent, that certainly failed, or that are damaged.
 
+use std::collections::BTreeMap;
+
 use history::{Contents, Nanos, Offset, Outcome, Partition, Tag, TargetKind};
 
 use crate::context::{Context, MAX_EXAMPLES};
@@ -13,7 +15,7 @@ pub(crate) static SPEC: Spec = Spec {
     docs: "\
 A record that was read, by a reader or the drain, and is foreign to the run, carries a tag that was never \
 invoked, or one whose send certainly failed, is a `phantom`; one of this run whose checksum does not match is \
-`corrupt`. An offset counts once, however often it was read. On a cluster that is not ours, foreign records \
+`corrupt`. In a history from elsewhere a record whose send failed is an `aborted-read` instead. An offset counts once, however often it was read. On a cluster that is not ours, foreign records \
 that lie before the first record of the run are older than it and no finding.",
     kinds: &[PHANTOM, CORRUPT],
     check,
@@ -48,13 +50,21 @@ struct Sighting {
     offset: Offset,
     why: Why,
     tag: Option<Tag>,
+    /// The source's own value, in an imported history.
+    name: Option<String>,
     at: Nanos,
 }
 
 fn check(context: &Context<'_>) -> Vec<Finding> {
     let mut sightings = sightings(context);
-    sightings.sort_by_key(|sighting| (sighting.partition, sighting.offset, sighting.why, sighting.at));
-    sightings.dedup_by_key(|sighting| (sighting.partition, sighting.offset, sighting.why));
+    sightings.sort_by(|one, other| {
+        let key = |sighting: &Sighting| (sighting.partition, sighting.offset, sighting.why);
+        key(one).cmp(&key(other)).then_with(|| (&one.name, one.at).cmp(&(&other.name, other.at)))
+    });
+    sightings.dedup_by(|one, other| {
+        let key = |sighting: &Sighting| (sighting.partition, sighting.offset, sighting.why);
+        key(one) == key(other) && one.name == other.name
+    });
     sightings.sort_by_key(|sighting| sighting.at);
     let (corrupt, phantom): (Vec<_>, Vec<_>) =
         sightings.into_iter().partition(|sighting| sighting.why == Why::Corrupt);
@@ -66,29 +76,33 @@ fn check(context: &Context<'_>) -> Vec<Finding> {
 
 fn sightings(context: &Context<'_>) -> Vec<Sighting> {
     let first_ours = first_ours(context);
+    let readers = context.readers.iter().chain(&context.drains);
+    let ours = readers
+        .flat_map(|reads| reads.irregulars().map(|(index, delivery)| (reads.session, index, delivery)));
+    let strange = context.derived.iter().flat_map(|derived| derived.strange(context.history));
     let mut sightings = Vec::new();
-    for reads in context.readers.iter().chain(&context.drains) {
-        for (_, delivery) in reads.irregulars() {
-            let why = match (delivery.contents, delivery.tag) {
-                (Contents::Corrupt, _) => Some(Why::Corrupt),
-                (Contents::Foreign, _) | (_, None) => Some(Why::Foreign),
-                (Contents::Intact, Some(tag)) => match context.find(tag).map(|at| context.send(at).outcome) {
-                    None => Some(Why::NeverSent),
-                    Some(Outcome::Fail) => Some(Why::Failed),
-                    Some(Outcome::Ok | Outcome::Unknown) => None,
-                },
-            };
-            let Some(why) = why else { continue };
-            let older = first_ours[delivery.partition.0 as usize..]
-                .first()
-                .is_some_and(|first| first.is_none_or(|first| delivery.offset < first));
-            if why == Why::Foreign && older && context.history.plan.target == TargetKind::Kafka {
-                continue;
-            }
-            let (partition, offset, tag, at) =
-                (delivery.partition, delivery.offset, delivery.tag, delivery.returned);
-            sightings.push(Sighting { partition, offset, why, tag, at });
+    for (session, index, delivery) in ours.chain(strange) {
+        let why = match (delivery.contents, delivery.tag) {
+            (Contents::Corrupt, _) => Some(Why::Corrupt),
+            (Contents::Foreign, _) | (_, None) => Some(Why::Foreign),
+            (Contents::Intact, Some(tag)) => match context.find(tag).map(|at| context.send(at).outcome) {
+                None => Some(Why::NeverSent),
+                Some(Outcome::Fail) => Some(Why::Failed),
+                Some(Outcome::Ok | Outcome::Unknown) => None,
+            },
+        };
+        let Some(why) = why else { continue };
+        let older = first_ours[delivery.partition.0 as usize..]
+            .first()
+            .is_some_and(|first| first.is_none_or(|first| delivery.offset < first));
+        let others = context.derived.is_none() && context.history.plan.target == TargetKind::Kafka;
+        if why == Why::Foreign && older && others {
+            continue;
         }
+        let (partition, offset, tag, at) =
+            (delivery.partition, delivery.offset, delivery.tag, delivery.returned);
+        let name = session.foreign_value(index).map(ToString::to_string);
+        sightings.push(Sighting { partition, offset, why, tag, name, at });
     }
     sightings
 }
@@ -112,8 +126,14 @@ fn first_ours(context: &Context<'_>) -> Vec<Option<Offset>> {
 
 fn finding(context: &Context<'_>, kind: &Kind, sightings: &[Sighting]) -> Option<Finding> {
     let count = sightings.len() as u64;
-    let examples: Vec<Witness> =
-        sightings.iter().take(MAX_EXAMPLES).map(|sighting| witness(context, sighting)).collect();
+    let shown = &sightings[..sightings.len().min(MAX_EXAMPLES)];
+    let offsets: Vec<(Partition, Offset)> = shown.iter().map(|each| (each.partition, each.offset)).collect();
+    let mut polls = if context.derived.is_some() { context.polls_of(&offsets) } else { BTreeMap::new() };
+    let with_polls = shown.iter().map(|sighting| {
+        let polls = polls.remove(&(sighting.partition, sighting.offset)).unwrap_or_default();
+        witness(context, sighting).with(polls)
+    });
+    let examples: Vec<Witness> = with_polls.collect();
     let failed = sightings.iter().filter(|sighting| sighting.why == Why::Failed).count();
     let summary = match failed {
         0 => kind.phrase(count, context.counts()),
@@ -126,14 +146,22 @@ fn finding(context: &Context<'_>, kind: &Kind, sightings: &[Sighting]) -> Option
 }
 
 fn witness(context: &Context<'_>, sighting: &Sighting) -> Witness {
-    let name = sighting.tag.map_or_else(|| "a record".to_owned(), |tag| tag.to_string());
+    let name = match (&sighting.name, sighting.tag) {
+        (Some(value), _) => format!("value {value}"),
+        (None, Some(tag)) => context.name(tag),
+        (None, None) => "a record".to_owned(),
+    };
     let what = match sighting.why {
         Why::Corrupt => "was read with a wrong checksum",
         Why::Foreign => "of nobody in this run was read",
         Why::NeverSent => "was read, and never sent",
         Why::Failed => "was read, though its send certainly failed",
     };
-    let text = format!("{name} {what} at offset {} of partition {}", sighting.offset, sighting.partition);
+    let text = format!(
+        "{name} {what} at offset {} of partition {}",
+        sighting.offset,
+        context.history.partition_name(sighting.partition)
+    );
     context.witness(text, sighting.tag, Some(sighting.partition), Some(sighting.offset), Some(sighting.at))
 }
 

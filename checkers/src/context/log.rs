@@ -73,19 +73,11 @@ impl Entries {
         })
     }
 
-    pub(crate) fn first(&self) -> Option<Entry> {
-        self.iter().next()
-    }
-
-    pub(crate) fn last(&self) -> Option<Entry> {
-        self.len().checked_sub(1).map(|last| self.get(last))
-    }
-
     /// The position of the first record at this offset or behind it.
     pub(crate) fn position_from(&self, offset: Offset) -> usize {
         let run = self.runs.partition_point(|(first, _)| *first <= offset.0);
         let Some((first, position)) = run.checked_sub(1).map(|run| self.runs[run]) else { return 0 };
-        let behind = usize::try_from(offset.0 - first).unwrap_or(usize::MAX);
+        let behind = usize::try_from(offset.0.saturating_sub(first)).unwrap_or(usize::MAX);
         (position as usize).saturating_add(behind).min(self.end(run - 1))
     }
 
@@ -223,6 +215,22 @@ impl Log {
             let code = entries.code(tag, contents);
             self.late.push((offset.0, code));
         }
+    }
+
+    /// Takes in what was derived from other evidence, in order of offset: numbers of the run's records, and
+    /// deliveries of others, which do not displace them.
+    pub(super) fn fill(&mut self, own: impl Iterator<Item = (Offset, u32)>, others: &[Delivery]) {
+        let mut others = others.iter().peekable();
+        for (offset, number) in own {
+            while let Some(other) = others.next_if(|other| other.offset <= offset) {
+                if other.offset < offset {
+                    self.add(other, &mut 0);
+                }
+            }
+            self.entries.push(offset.0, number);
+        }
+        others.for_each(|other| self.add(other, &mut 0));
+        self.finish();
     }
 
     /// Puts what was read out of order in its place.

@@ -2,6 +2,8 @@
 //! promised under which settings, and who led when. Vectors indexed by partition, producer session and
 //! sequence number, so that a check is a linear walk.
 
+pub(crate) mod derived;
+mod involved;
 mod log;
 mod names;
 pub(crate) mod parallel;
@@ -17,6 +19,8 @@ use std::sync::Arc;
 use history::event::{Phase, Role};
 use history::{FENCE_PRODUCER, History, Nanos, Note, Offset, Partition, Send, Session, Tag, Told};
 
+pub(crate) use derived::{Derived, Fact};
+pub(crate) use involved::involved;
 pub(crate) use log::{Entry, Log};
 pub(crate) use reads::Reads;
 pub(crate) use sends::{Place, Producer, SendAt};
@@ -56,6 +60,8 @@ pub(crate) struct Context<'a> {
     names: Arc<Names>,
     /// The final log of each partition.
     pub(crate) logs: Vec<Log>,
+    /// What is known of the records of a history from elsewhere, which nobody drained.
+    pub(crate) derived: Option<Derived>,
     /// Copies beyond the first, in log order.
     pub(crate) extras: Vec<Extra>,
     /// Tags on corrupt records of the final log, as far as they can be trusted. Sorted.
@@ -83,7 +89,13 @@ impl<'a> Context<'a> {
         producers.iter().for_each(|producer| tally.merge(&producer.tally));
         let partitions = (history.plan.load.partitions as usize).max(tally.partitions.len());
         let mut logs = log::collect(history, &names, partitions);
+        let (terms, assumed) = settings::read(history);
+        let mut derived = derived::is_foreign(history)
+            .then(|| derived::collect(history, &producers, &names, &mut logs, terms.read_committed));
         let extras = sends::place(&mut producers, &names, &logs);
+        if let Some(derived) = &mut derived {
+            derived.decide(history, &producers, &logs, &extras);
+        }
         let sessions: Vec<&Session> = history.of(Role::Reader).chain(history.of(Role::Drain)).collect();
         let mut readers = reads::collect(&sessions, &producers, &names, &logs);
         let named = readers.iter().map(|reads| reads.partitions).max().unwrap_or(0);
@@ -91,12 +103,15 @@ impl<'a> Context<'a> {
         let drains = readers.split_off(history.of(Role::Reader).count());
         let stale = stale::collect(&readers, &logs);
         let timeline = Timeline::new(history, logs.len(), &producers);
-        let (terms, assumed) = settings::read(history);
-        let mut doubts = undrained(history, &logs, &timeline);
+        let mut doubts = match &derived {
+            Some(derived) => derived.doubts(&logs),
+            None => undrained(history, &logs, &timeline),
+        };
         doubts.extend(deleted(&producers, &logs));
         let mut corrupt: Vec<Tag> = logs.iter().flat_map(Log::corrupt).collect();
         corrupt.sort_unstable();
-        let counts = counts(history, &tally, &logs, &readers, &timeline);
+        let mut counts = counts(history, &tally, &logs, &readers, &timeline);
+        counts.delivered += derived.as_ref().map_or(0, |derived| derived.delivered);
         Self {
             history,
             terms,
@@ -105,6 +120,7 @@ impl<'a> Context<'a> {
             tally,
             names,
             logs,
+            derived,
             extras,
             corrupt,
             readers,
@@ -192,9 +208,16 @@ impl<'a> Context<'a> {
             tag,
             partition,
             offset,
-            at_ms: at.and_then(|at| self.timeline.at_ms(at)),
+            at_ms: at.and_then(|at| self.at_ms(at)),
             fault: at.and_then(|at| self.timeline.fault_at(at)),
+            operations: Vec::new(),
         }
+    }
+
+    /// Milliseconds after the load began; in a history from elsewhere, after its first operation.
+    fn at_ms(&self, at: Nanos) -> Option<u64> {
+        let began = self.derived.as_ref().map(|derived| derived.began);
+        self.timeline.at_ms(at).or_else(|| began.map(|began| at.since(began) / 1_000_000))
     }
 
     pub(crate) fn counts(&self) -> &Counts {

@@ -7,6 +7,7 @@ use history::event::Role;
 use history::view::Function;
 use history::{History, Note};
 
+use super::derived::is_foreign;
 use super::retries;
 use crate::guarantees::{Acks, Envelope, Terms};
 
@@ -28,11 +29,13 @@ pub(super) fn read(history: &History) -> (Terms, Vec<String>) {
     let read_committed = reader.read_committed();
     let transactional = transactional(history);
     let strict_serializable = reader.promised("strict-serializable");
-    let undisturbed = retries(history) == 0
+    let foreign = is_foreign(history);
+    let undisturbed = !foreign
+        && retries(history) == 0
         && !history
             .of(Role::Producer)
             .any(|session| session.notes.iter().any(|(_, note)| matches!(note, Note::ClientError { .. })));
-    let envelope = Envelope::of(&history.plan.schedule);
+    let envelope = if foreign { Envelope::unknown() } else { Envelope::of(&history.plan.schedule) };
     let assumed = reader.assumed;
     let retry = retries_allowed > 0;
     let terms = Terms {
@@ -127,7 +130,9 @@ impl Reader<'_> {
         let parse = |level: &str| Some(level != "read_uncommitted");
         match told.filter_map(parse).reduce(std::cmp::min).or_else(|| planned().and_then(parse)) {
             Some(committed) => committed,
-            None if self.tells_nothing() => self.assume(name, parse, "read_committed"),
+            None if self.tells_nothing() || is_foreign(self.history) => {
+                self.assume(name, parse, "read_committed")
+            }
             None => true,
         }
     }

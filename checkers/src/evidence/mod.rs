@@ -34,6 +34,10 @@ pub(crate) fn faults(context: &Context<'_>) -> Vec<FaultEvidence> {
 
 /// What keeps a run from meaning anything, each with what to raise. Empty if it was a fair trial.
 pub(crate) fn shortfalls(context: &Context<'_>) -> Vec<String> {
+    // What others recorded was no trial of ours: where it says too little, that is a doubt.
+    if context.derived.is_some() {
+        return Vec::new();
+    }
     let mut by_class: BTreeMap<FaultClass, Vec<FaultEvidence>> = BTreeMap::new();
     for evidence in faults(context) {
         by_class.entry(evidence.class).or_default().push(evidence);

@@ -51,6 +51,8 @@ pub enum Cause {
     ApplicationDied,
     /// Nobody may invent or damage a record.
     NothingInvented,
+    /// Producers share a log.
+    ProducersInterleave,
     /// A healed cluster must serve again.
     HealedServes,
     /// Nothing that moves leadership.
@@ -146,6 +148,9 @@ impl Cause {
             }
             Self::ApplicationDied => "what a killed application left in its client's memory is gone",
             Self::NothingInvented => "no configuration allows records that nobody sent, or damaged ones",
+            Self::ProducersInterleave => {
+                "records of other producers may lie between those of one transaction"
+            }
             Self::HealedServes => {
                 "once every fault is healed, every partition must be writable and readable again"
             }
@@ -199,6 +204,7 @@ impl Cause {
             }
             Self::EveryRecordReported | Self::ApplicationDied => "guarantees §1",
             Self::NothingInvented => "KIP-98, record batch checksum",
+            Self::ProducersInterleave => "guarantees §4; KIP-98",
             Self::HealedServes => "guarantees §8",
             Self::CommittedOnly | Self::AllOrNothing | Self::Fenced => "guarantees §4; KIP-98",
             Self::ReadUncommitted => "guarantees §4; Kafka consumer configuration, isolation.level",
@@ -237,6 +243,7 @@ impl Cause {
             Self::EveryRecordReported => "a closed client has reported on every record",
             Self::ApplicationDied => "nothing is promised for a killed application",
             Self::NothingInvented => "no configuration allows it",
+            Self::ProducersInterleave => "producers share a log",
             Self::HealedServes => "a healed cluster must serve",
             Self::CommittedOnly => "readers are given committed records only",
             Self::ReadUncommitted => "isolation.level=read_uncommitted allows",

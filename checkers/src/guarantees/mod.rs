@@ -19,9 +19,9 @@ pub(crate) use advice::advice;
 pub use cause::Cause;
 pub use table::GUARANTEES;
 pub(crate) use table::{
-    ABORTED_READS, ACKNOWLEDGED_LOSS, ATOMICITY, AVAILABILITY, CLIENT_LOSS, DUPLICATES, END_OFFSETS, FENCING,
-    ISOLATION, OFFSETS, ORDER, PHANTOMS, READING, REAL_TIME, SERIALIZABILITY, SILENT_LOSS, UNCONFIRMED_LOSS,
-    UNSEEN, VISIBILITY,
+    ABORTED_READS, ACKNOWLEDGED_LOSS, ATOMICITY, AVAILABILITY, BATCHES, CLIENT_LOSS, DUPLICATES, END_OFFSETS,
+    FENCING, ISOLATION, OFFSETS, ORDER, PHANTOMS, READING, REAL_TIME, SERIALIZABILITY, SILENT_LOSS,
+    UNCONFIRMED_LOSS, UNSEEN, VISIBILITY,
 };
 
 use crate::Expectation;
@@ -48,9 +48,21 @@ pub struct Envelope {
     pub shrinks: usize,
     /// Brokers that lose their power, each time one does; several at once count as two at least.
     pub blackouts: usize,
+    /// Nobody tells which faults there were: a history from elsewhere.
+    pub unknown: bool,
 }
 
 impl Envelope {
+    /// Of a history that tells of no fault and may have had any of the processes and the network.
+    #[must_use]
+    pub fn unknown() -> Self {
+        let classes =
+            [FaultClass::Kill, FaultClass::Pause, FaultClass::IsolateLeader, FaultClass::IsolateFollowers];
+        let mut envelope = Self { unknown: true, ..Self::default() };
+        classes.into_iter().for_each(|class| envelope.add(class));
+        envelope
+    }
+
     /// The envelope of a schedule.
     #[must_use]
     pub fn of(schedule: &[PlannedFault]) -> Self {

@@ -22,7 +22,7 @@ pub(crate) static UNCONFIRMED_LOSS: Guarantee = Guarantee {
 pub(crate) static SILENT_LOSS: Guarantee = Guarantee {
     name: "silent-loss",
     promise: "no record vanishes without a report to a living application",
-    rule: loss::silent,
+    rule: |terms| (!terms.envelope.unknown).then(|| loss::silent(terms)).flatten(),
     needs_log: true,
 };
 
@@ -54,7 +54,7 @@ pub(crate) static ORDER: Guarantee = Guarantee {
 pub(crate) static VISIBILITY: Guarantee = Guarantee {
     name: "visibility",
     promise: "what a reader was given stays in the log",
-    rule: loss::visible,
+    rule: |terms| (!terms.envelope.unknown).then(|| loss::visible(terms)).flatten(),
     needs_log: true,
 };
 
@@ -71,6 +71,14 @@ pub(crate) static READING: Guarantee = Guarantee {
     name: "reading-order",
     promise: "a reader is given each partition in order, without gaps",
     rule: loss::visible,
+    needs_log: true,
+};
+
+/// Nobody promises that an operation's records lie side by side.
+pub(crate) static BATCHES: Guarantee = Guarantee {
+    name: "contiguous-sends",
+    promise: "the records of one operation lie side by side",
+    rule: |_| Some(Promise::none(Cause::ProducersInterleave)),
     needs_log: true,
 };
 
@@ -150,7 +158,7 @@ pub(crate) static SERIALIZABILITY: Guarantee = Guarantee {
 pub(crate) static AVAILABILITY: Guarantee = Guarantee {
     name: "availability",
     promise: "every partition serves again after healing",
-    rule: |_| Some(Promise::must_hold(Cause::HealedServes)),
+    rule: |terms| (!terms.envelope.unknown).then_some(Promise::must_hold(Cause::HealedServes)),
     needs_log: false,
 };
 
@@ -165,6 +173,7 @@ pub static GUARANTEES: &[&Guarantee] = &[
     &VISIBILITY,
     &UNSEEN,
     &READING,
+    &BATCHES,
     &OFFSETS,
     &REAL_TIME,
     &END_OFFSETS,

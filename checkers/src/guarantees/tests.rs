@@ -119,7 +119,7 @@ fn expected(case: &Case, guarantee: &str) -> Option<Expectation> {
         "unconfirmed-loss" if terms.acks == Acks::None => MayBreak,
         "unconfirmed-loss" => return None,
         "silent-loss" | "phantoms" | "availability" => MustHold,
-        "client-loss" => NoGuarantee,
+        "client-loss" | "contiguous-sends" => NoGuarantee,
         "duplicates" => match (terms.idempotent, terms.retry, terms.undisturbed) {
             (true, _, _) => numbered,
             (false, false, _) => {
@@ -192,6 +192,25 @@ fn more_faults_never_promise_more() {
                 let after = (guarantee.rule)(&worse).is_some_and(Promise::is_must_hold);
                 assert!(before || !after, "{}: {:?} and {class}", guarantee.name, case.terms);
             }
+        }
+    }
+}
+
+/// A history from elsewhere tells of no fault and had no drain and no heal of ours.
+#[test]
+fn what_others_recorded_may_have_had_any_fault_of_processes_and_the_network() {
+    for mut case in cases() {
+        case.terms.envelope = Envelope::unknown();
+        for guarantee in GUARANTEES {
+            let answer = (guarantee.rule)(&case.terms).map(|promise| promise.expectation);
+            case.moves = true;
+            case.empties = true;
+            case.faults = &[Kill, Pause, IsolateLeader, IsolateFollowers];
+            let expected = match guarantee.name {
+                "silent-loss" | "visibility" | "availability" => None,
+                other => expected(&case, other),
+            };
+            assert_eq!(answer, expected, "{}: {:?}", guarantee.name, case.terms);
         }
     }
 }
@@ -281,6 +300,7 @@ fn the_texts_are_these() {
     reading-order MustHold: unclean election is on, but the planned faults cannot take every in-sync replica out at once
     reading-order MustHold: one broker loses its power, and nothing else planned keeps the other in-sync replicas from having every acknowledged record
     reading-order MayBreak: the planned power failures can hit replicas before the others are in sync again, and what is acknowledged is in memory only | -
+    contiguous-sends NoGuarantee: records of other producers may lie between those of one transaction
     offsets MayBreak: the only replica acknowledges what is in its page cache, which a planned power failure takes | -
     offsets MustHold: the only replica keeps what it wrote through kills, pauses and cuts: the page cache outlives the process
     offsets MustHold: flush.messages=1 syncs a record before it is acknowledged

@@ -3,6 +3,7 @@
 mod clean;
 mod notation;
 mod planted;
+pub(crate) mod simulated;
 mod transactional;
 
 use history::event::{Phase, Role};
@@ -219,7 +220,7 @@ pub(crate) fn tag(producer: u32, seq: u64) -> Tag {
     Tag { producer, session: 0, seq }
 }
 
-fn plan(partitions: u32) -> Plan {
+pub(crate) fn plan(partitions: u32) -> Plan {
     Plan {
         version: 1,
         run: "r-test".to_owned(),

@@ -70,6 +70,9 @@ fn clause(case: &Case<'_, '_>, judged: &Judged) -> &'static str {
 
 /// `under kill and isolate-leader`.
 fn faults(case: &Case<'_, '_>) -> String {
+    if case.context.terms.envelope.unknown {
+        return "under faults that the history does not tell of".to_owned();
+    }
     let classes: Vec<String> =
         case.context.terms.envelope.classes.iter().map(FaultClass::to_string).collect();
     if classes.is_empty() {

@@ -1,5 +1,7 @@
 //! Assembles the judgement: every checker run, every guarantee given its word, one word for the run.
 
+#[cfg(test)]
+mod foreign;
 mod headline;
 mod run;
 #[cfg(test)]
@@ -97,10 +99,18 @@ impl Case<'_, '_> {
         let promise = (guarantee.rule)(&self.context.terms)?;
         let seen: Vec<(&Kind, &Finding)> = kinds
             .iter()
-            .filter_map(|(_, kind)| {
-                Some((*kind, self.findings.iter().find(|finding| finding.kind == kind.name)?))
+            .flat_map(|(_, kind)| {
+                let of_it = self.findings.iter().filter(|finding| finding.kind == kind.name);
+                of_it.map(|finding| (*kind, finding))
             })
             .collect();
+        // What is legal here decides nothing, and is told only where there is nothing else.
+        let breaking: Vec<(&Kind, &Finding)> =
+            seen.iter().copied().filter(|(_, finding)| finding.allowed.is_none()).collect();
+        let excuse =
+            breaking.is_empty().then(|| seen.iter().find_map(|(_, finding)| finding.allowed.as_deref()));
+        let excuse = excuse.flatten();
+        let seen = if excuse.is_some() { seen } else { breaking };
         // Without a promise there is something to say only if something was seen.
         if kinds.is_empty() || (promise.expectation == Expectation::NoGuarantee && seen.is_empty()) {
             return None;
@@ -113,10 +123,14 @@ impl Case<'_, '_> {
         let unplanned = !seen.is_empty() && self.unplanned_explains(guarantee, promise);
         let word = if self.damaged || unplanned {
             Word::Indeterminate
+        } else if excuse.is_some() && !unsure {
+            Word::Noted
+        } else if excuse.is_some() {
+            Word::Indeterminate
         } else {
             words::word(promise.expectation, !seen.is_empty(), unsure, self.exercised)
         };
-        let mut reason = promise.cause.reason().to_owned();
+        let mut reason = excuse.unwrap_or(promise.cause.reason()).to_owned();
         if unplanned {
             reason.push_str("; but leadership moved without any planned fault, which may explain it");
         }

@@ -1,5 +1,6 @@
 //! Records that vanished, by what the application was told of them, and records no reader was given.
 
+mod passed;
 mod shape;
 mod unseen;
 
@@ -21,7 +22,10 @@ application died, and `lost-silently` if the client was closed in an orderly way
 are not lost: the application knows. An acknowledged record whose offset now holds another one is a single \
 `lost-write`, and a corrupt record at its offset is `corrupt`, not lost. A record in the log that a reader \
 never delivered, though it read every fence, is `unseen`; an offset at which that reader was given another \
-record is a finding of `visibility` or `offsets` instead.",
+record is a finding of `visibility` or `offsets` instead. A history from elsewhere has no drain: there a record \
+that took effect is lost if a poll that came back returned a later offset and none returned it, or if its \
+offset lies at or beyond an end of the log asked for afterwards; what was acknowledged and is in no poll that \
+came back is `unseen`, which proves nothing where nobody polled its partition afterwards.",
     kinds: &[LOST_WRITE, LOST_UNCONFIRMED, LOST_SILENTLY, LOST_IN_CLIENT, UNSEEN_RECORD],
     check,
 };
@@ -90,6 +94,7 @@ fn check(context: &Context<'_>) -> Vec<Finding> {
     let mut findings: Vec<Finding> =
         lost.into_iter().filter_map(|(kind, losses)| losses.finding(context, kind)).collect();
     findings.extend(unseen::check(context));
+    findings.extend(context.derived.iter().flat_map(|derived| passed::check(context, derived)));
     findings
 }
 

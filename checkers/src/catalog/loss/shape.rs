@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use history::{Contents, Offset, Partition, Send};
 
-use crate::context::{Context, Log};
+use crate::context::{Context, Fact, Log};
 
 /// Ranges named in a summary.
 const MAX_RANGES: usize = 8;
@@ -12,8 +12,12 @@ const MAX_RANGES: usize = 8;
 /// What the final log holds at a record's acknowledged offset.
 pub(super) fn holder(context: &Context<'_>, send: &Send) -> Option<String> {
     let entry = context.log(send.partition?)?.at(send.offset?)?;
+    // A log that was derived has it where it was acknowledged.
+    if entry.intact() == Some(send.tag) {
+        return None;
+    }
     Some(match (entry.contents, entry.tag) {
-        (Contents::Intact, Some(tag)) => tag.to_string(),
+        (Contents::Intact, Some(tag)) => context.name(tag),
         (Contents::Corrupt, _) => "a corrupt record".to_owned(),
         _ => "a record of somebody else".to_owned(),
     })
@@ -28,13 +32,14 @@ pub(super) fn is_corrupt(context: &Context<'_>, send: &Send) -> bool {
 pub(super) fn describe(context: &Context<'_>, sends: &[Send]) -> String {
     let (mut prefix, mut middle, mut suffix, mut overwritten, mut unplaced) = (0, 0, 0, 0, 0);
     let mut offsets: BTreeMap<Partition, Vec<Offset>> = BTreeMap::new();
+    let mut bounded: BTreeMap<Partition, Option<(Offset, Offset)>> = BTreeMap::new();
     for send in sends {
         let (Some(partition), Some(offset)) = (send.partition, send.offset) else {
             unplaced += 1;
             continue;
         };
         offsets.entry(partition).or_default().push(offset);
-        let survivors = context.log(partition).and_then(bounds);
+        let survivors = *bounded.entry(partition).or_insert_with(|| bounds(context, context.log(partition)?));
         match survivors {
             Some((first, _)) if offset < first => prefix += 1,
             Some((_, last)) if offset <= last => middle += 1,
@@ -53,21 +58,28 @@ pub(super) fn describe(context: &Context<'_>, sends: &[Send]) -> String {
         text.push_str(&format!(", {unplaced} at unknown offsets"));
     }
     text.push_str("; ");
-    text.push_str(&ranges(offsets));
+    text.push_str(&ranges(context, offsets));
     text
 }
 
 /// First and last offset that survived.
-fn bounds(log: &Log) -> Option<(Offset, Offset)> {
-    Some((log.entries.first()?.offset, log.entries.last()?.offset))
+fn bounds(context: &Context<'_>, log: &Log) -> Option<(Offset, Offset)> {
+    let kept = |position: &usize| {
+        let derived = context.derived.as_ref().zip(log.entries.get(*position).intact());
+        !derived.is_some_and(|(derived, tag)| derived.knows(tag, Fact::Lost))
+    };
+    let first = (0..log.entries.len()).find(kept)?;
+    let last = (0..log.entries.len()).rev().find(kept)?;
+    Some((log.entries.offset(first), log.entries.offset(last)))
 }
 
-fn ranges(offsets: BTreeMap<Partition, Vec<Offset>>) -> String {
+fn ranges(context: &Context<'_>, offsets: BTreeMap<Partition, Vec<Offset>>) -> String {
     let mut named = Vec::new();
     for (partition, mut offsets) in offsets {
         offsets.sort_unstable();
         offsets.dedup();
-        let runs = offsets.chunk_by(|a, b| b.0 == a.0 + 1);
+        let partition = context.history.partition_name(partition);
+        let runs = offsets.chunk_by(|a, b| b.0.checked_sub(1) == Some(a.0));
         named.extend(runs.map(|run| match run {
             [only] => format!("partition {partition} offset {only}"),
             _ => format!("partition {partition} offsets {}-{}", run[0], run[run.len() - 1]),

@@ -1,11 +1,14 @@
 //! Records out of order: in the log against the order of sending, and at readers against the log.
 
+mod polls;
+mod sends;
+
 use std::collections::HashMap;
 
 use history::{Delivery, Offset, Partition, Send, Session, Tag, Told};
 
 use crate::context::{Context, MAX_EXAMPLES, Place, Producer, Reads, parallel};
-use crate::guarantees::{ORDER, READING};
+use crate::guarantees::{BATCHES, ORDER, READING};
 use crate::spec::{Basis, Kind, Spec};
 use crate::{Finding, Witness};
 
@@ -19,8 +22,15 @@ if records of one key of a session went to different partitions, it is a `key-re
 is given an offset at or before the one it was given last is `nonmonotonic-poll`; one that jumps over records \
 of the final log and never gets them is `poll-skip` (if it read every fence, these records are `unseen` \
 instead). What a reader does after it was given a record that was truncated away counts for neither: the root \
-is a `lost-read` or an `inconsistent-offsets`.",
-    kinds: &[SEND, KEY, POLL, SKIP],
+is a `lost-read` or an `inconsistent-offsets`. \
+Operations of a history from elsewhere are held against the log that is derived from all of them, between \
+operations and inside of one (`int-`): a process goes on behind the last record of its last poll that came \
+back, keeps its place through `assign` and `subscribe` only in partitions named again, and loses it where a \
+rebalance moved the partition; polls that failed are held against it and move it not. Skipped is only what \
+took effect and is not lost. Where processes subscribe and nothing tells of rebalances, what a process was \
+given before proves nothing. Records of others between two sends of one operation (`int-send-skip`) are how \
+Kafka works.",
+    kinds: &[SEND, KEY, POLL, SKIP, INT_SEND, INT_POLL, INT_SKIP, INT_SEND_SKIP],
     check,
 };
 
@@ -53,6 +63,35 @@ const SKIP: Kind = Kind {
     guarantee: Some(&READING),
 };
 
+const INT_SEND: Kind = Kind {
+    name: "int-nonmonotonic-send",
+    summary: "an operation's later send lies before its earlier one",
+    noun: "records before the one sent before them by the same operation",
+    of: Basis::Acked,
+    guarantee: Some(&ORDER),
+};
+const INT_POLL: Kind = Kind {
+    name: "int-nonmonotonic-poll",
+    summary: "an operation was given an offset again, or went backwards",
+    noun: "deliveries at or before the previous offset inside an operation",
+    of: Basis::Delivered,
+    guarantee: Some(&READING),
+};
+const INT_SKIP: Kind = Kind {
+    name: "int-poll-skip",
+    summary: "an operation jumped over records of the log",
+    noun: "records jumped over inside an operation",
+    of: Basis::Nothing,
+    guarantee: Some(&READING),
+};
+const INT_SEND_SKIP: Kind = Kind {
+    name: "int-send-skip",
+    summary: "records of others lie between two sends of one operation",
+    noun: "gaps between sends of one operation",
+    of: Basis::Nothing,
+    guarantee: Some(&BATCHES),
+};
+
 /// What was found of one kind.
 #[derive(Default)]
 struct Tally {
@@ -75,6 +114,12 @@ impl Tally {
         self.examples.truncate(MAX_EXAMPLES);
     }
 
+    /// Several of a kind that one witness shows.
+    fn add_many(&mut self, count: u64, witness: impl FnOnce() -> Witness) {
+        self.add(witness);
+        self.count += count.saturating_sub(1);
+    }
+
     fn finding(self, context: &Context<'_>, kind: &Kind) -> Option<Finding> {
         let summary = kind.phrase(self.count, context.counts());
         (self.count > 0).then(|| kind.finding(&SPEC, self.count, summary, self.examples))
@@ -91,10 +136,17 @@ fn check(context: &Context<'_>) -> Vec<Finding> {
     for reader in &context.readers {
         follow(context, reader, &mut poll, &mut skip);
     }
-    [(send, &SEND), (key, &KEY), (poll, &POLL), (skip, &SKIP)]
-        .into_iter()
-        .filter_map(|(tally, kind)| tally.finding(context, kind))
-        .collect()
+    let mut findings = Vec::new();
+    if let Some(derived) = &context.derived {
+        findings.extend(polls::check(context, derived));
+        findings.extend(sends::check(context, derived));
+    }
+    findings.extend(
+        [(send, &SEND), (key, &KEY), (poll, &POLL), (skip, &SKIP)]
+            .into_iter()
+            .filter_map(|(tally, kind)| tally.finding(context, kind)),
+    );
+    findings
 }
 
 /// The last record of a partition or key.

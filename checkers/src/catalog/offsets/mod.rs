@@ -1,5 +1,7 @@
 //! Two reads of one offset that disagree.
 
+mod disputed;
+
 use history::event::Role;
 use history::{Contents, Delivery, Offset, Partition, Tag};
 
@@ -15,7 +17,9 @@ pub(crate) static SPEC: Spec = Spec {
 Two reads, by readers or drains, returned different records at one offset. Where the partition was drained, a \
 reader's record that the log holds elsewhere counts here, unless that reader was given it twice (`duplicate`); \
 one that the log no longer holds is `lost-read`, not also this. An acknowledged offset that now holds another \
-record is a `lost-write`: an acknowledgement is not a read. Each offset counts once.",
+record is a `lost-write`: an acknowledgement is not a read. Each offset counts once. In a history from \
+elsewhere polls of every outcome are held against one another and against acknowledgements; an acknowledged \
+record that is not lost and lies elsewhere disagrees with what was polled at its offset.",
     kinds: &[INCONSISTENT],
     check,
 };
@@ -32,6 +36,9 @@ const INCONSISTENT: Kind = Kind {
 type Conflict = (Partition, Offset, Tag, String);
 
 fn check(context: &Context<'_>) -> Vec<Finding> {
+    if let Some(derived) = &context.derived {
+        return disputed::check(context, derived).into_iter().collect();
+    }
     let mut conflicts = between_drains(context);
     conflicts.extend(with_the_log(context));
     conflicts.extend(undrained(context));
