@@ -11,6 +11,8 @@ use std::sync::mpsc;
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, ValueEnum};
 use history::Plan;
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeVal;
 use results::RunDir;
 use serde::Deserialize;
 use signal_hook::consts::SIGTERM;
@@ -100,8 +102,8 @@ impl CheckBench {
                 let terminated = stopped.get() == Some(SIGTERM);
                 return Ok(if terminated { Exit::Terminated } else { Exit::Interrupted });
             }
-            let (made, checked) = measured?;
-            output::print(&report(*records, &made, &checked))?;
+            let (made, checked, processor) = measured?;
+            output::print(&report(*records, &made, &checked, processor))?;
             if self.keep {
                 eprintln!("kept in {}", scratch.keep().display());
             }
@@ -119,15 +121,16 @@ impl CheckBench {
         records: u64,
         scratch: &Path,
         go_on: &dyn Fn() -> bool,
-    ) -> anyhow::Result<(Made, Checked)> {
+    ) -> anyhow::Result<(Made, Checked, f64)> {
         if self.verbosity.level() >= Verbosity::Normal {
             eprintln!("writing a history of {records} records");
         }
         let made = match self.format {
             Written::Highwater => self.highwater(records, scratch, go_on)?,
         };
+        let before = processor_time();
         let checked = judge(&made)?;
-        Ok((made, checked))
+        Ok((made, checked, processor_time() - before))
     }
 
     fn highwater(&self, records: u64, scratch: &Path, go_on: &dyn Fn() -> bool) -> anyhow::Result<Made> {
@@ -178,7 +181,14 @@ fn judge(made: &Made) -> anyhow::Result<Checked> {
     Ok(checked)
 }
 
-fn report(records: u64, made: &Made, checked: &Checked) -> String {
+/// Seconds of processor time that ended children have used: what a busy machine does not change.
+fn processor_time() -> f64 {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN);
+    let seconds = |time: TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+    usage.map_or(0.0, |usage| seconds(usage.user_time()) + seconds(usage.system_time()))
+}
+
+fn report(records: u64, made: &Made, checked: &Checked, processor: f64) -> String {
     let seconds = checked.elapsed_ms.max(1) as f64 / 1e3;
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     format!(
@@ -186,6 +196,7 @@ fn report(records: u64, made: &Made, checked: &Checked) -> String {
          operations    {:>12}   sends and deliveries\n\
          history       {:>12.1} MiB\n\
          load + judge  {seconds:>12.2} s\n\
+         processor     {processor:>12.2} s      of all processors together\n\
          speed         {:>12.0} records/s\n\
          peak RSS      {:>12.1} MiB\n",
         checked.operations,
