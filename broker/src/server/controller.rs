@@ -127,11 +127,11 @@ impl Server<'_> {
     /// Does what the steps since the last time want done. Snapshots grow out of each other, so the last one
     /// alone is written; and whoever is sent metadata is sent the newest at once, in place of the first.
     fn act(&mut self) -> Result<(), ServeError> {
-        let snapshots = self.out.iter().filter_map(|output| match output {
+        let mut snapshots = self.out.iter().filter_map(|output| match output {
             ControllerOutput::Persist(snapshot) => Some(snapshot),
             _ => None,
         });
-        if let Some(snapshot) = snapshots.last() {
+        if let Some(snapshot) = snapshots.next_back() {
             metadata::write(&self.spec.data, snapshot)?;
         }
         let mut newest: Option<Vec<u8>> = None;

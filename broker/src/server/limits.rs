@@ -23,7 +23,7 @@ const MANY: usize = 10_000;
 /// A connection that has begun a request must go on with it within this time.
 pub(super) const STALL: Duration = Duration::from_secs(30);
 /// A connection on which nothing happens is closed (`connections.max.idle.ms`).
-pub(super) const IDLE: Duration = Duration::from_mins(10);
+pub(super) const IDLE: Duration = Duration::from_secs(600);
 /// Most bytes of a fetch (`fetch.max.bytes`).
 pub(super) const FETCH_BYTES: u32 = 57_671_680;
 

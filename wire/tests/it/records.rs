@@ -28,6 +28,8 @@ fn compressed(batch: &Bytes, codec: i16, pack: impl Fn(&[u8]) -> Vec<u8>) -> Byt
     out.freeze()
 }
 
+type Pack = fn(&[u8]) -> Vec<u8>;
+
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(bytes).expect("packs");
@@ -61,8 +63,7 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
 #[test]
 fn every_codec_opens() {
     let plain = encode(&["a", "bb", "ccc"]);
-    let packs: [(i16, &dyn Fn(&[u8]) -> Vec<u8>); 5] =
-        [(1, &gzip), (2, &snappy), (2, &xerial), (3, &lz4), (4, &zstd)];
+    let packs: [(i16, Pack); 5] = [(1, gzip), (2, snappy), (2, xerial), (3, lz4), (4, zstd)];
     for (codec, pack) in packs {
         let batch = compressed(&plain, codec, pack);
         assert_eq!(Header::check(&batch).expect("whole").compression(), codec);

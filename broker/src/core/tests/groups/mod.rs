@@ -44,6 +44,7 @@ pub(super) fn world(brokers: i32, flaw: Option<Flaw>, settings: &[(&str, &str)])
         partitions: 1,
         replication_factor: brokers as i16,
         configs: strings(&[("cleanup.policy", "compact")]),
+        assignments: Vec::new(),
         validate_only: false,
     };
     let message = ToController::Admin { request: 2, op: AdminOp::CreateTopic(topic) };
