@@ -162,6 +162,10 @@ impl Broker {
     ) -> Result<EpochEnd, Refusal> {
         let replica = self.replica(key)?;
         replica.led(current_leader_epoch)?;
+        if !(0..=replica.leader_epoch).contains(&epoch) {
+            // Kafka's word for an epoch that nobody has had yet.
+            return Ok(EpochEnd { epoch: -1, end_offset: -1 });
+        }
         Ok(replica.end_of_epoch(epoch))
     }
 

@@ -29,6 +29,9 @@ pub enum Refusal {
     /// `NOT_COORDINATOR`
     #[error("this broker is not the coordinator")]
     NotCoordinator = 16,
+    /// `INVALID_TOPIC_EXCEPTION`
+    #[error("topic name is illegal, or differs from another only in `.` and `_`")]
+    InvalidTopic = 17,
     /// `NOT_ENOUGH_REPLICAS`: nothing was written.
     #[error("fewer in-sync replicas than `min.insync.replicas`")]
     NotEnoughReplicas = 19,

@@ -1,5 +1,6 @@
 //! The broker from outside: real files, real sockets, raw Kafka frames.
 
+mod admin;
 mod client;
 mod cluster;
 mod groups;

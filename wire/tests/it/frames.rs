@@ -23,7 +23,7 @@ use proptest::prelude::*;
 use wire::frame::{self, FrameError, GuardError};
 use wire::schema::{self, APIS};
 
-use crate::batches;
+use crate::{batches, more};
 
 fn name() -> TopicName {
     TopicName(StrBytes::from_static_str("orders"))
@@ -127,24 +127,25 @@ fn sample(key: ApiKey, version: i16) -> Bytes {
             ]),
         ),
         ApiKey::DescribeCluster => framed(version, DescribeClusterRequest::default()),
-        other => panic!("no sample for {other:?}"),
+        other => more::sample(other, version),
     }
 }
 
-fn framed<R: Request>(version: i16, request: R) -> Bytes {
+pub(crate) fn framed<R: Request>(version: i16, request: R) -> Bytes {
     let bytes = frame::request(&request, version, 77, "tester").expect("encodes");
     frame::split(&mut BytesMut::from(&bytes[..]), bytes.len()).expect("a frame").expect("complete")
 }
 
+pub(crate) fn body<R: Request>(head: &frame::Head) -> Result<(ApiKey, i16, Bytes), FrameError> {
+    let body: R = head.body()?;
+    let mut out = BytesMut::new();
+    // What was read need not be sayable: a null where the version has none.
+    let _ = body.encode(&mut out, head.version);
+    Ok((head.key, head.version, out.freeze()))
+}
+
 /// Decodes as the broker does, whatever the bytes are, and says what it read, encoded again.
 fn decode(bytes: Bytes) -> Result<(ApiKey, i16, Bytes), FrameError> {
-    fn body<R: Request>(head: &frame::Head) -> Result<(ApiKey, i16, Bytes), FrameError> {
-        let body: R = head.body()?;
-        let mut out = BytesMut::new();
-        // What was read need not be sayable: a null where the version has none.
-        let _ = body.encode(&mut out, head.version);
-        Ok((head.key, head.version, out.freeze()))
-    }
     let head = frame::head(bytes)?;
     if head.is_unknown_version() {
         return Ok((head.key, head.version, Bytes::new()));
@@ -161,7 +162,7 @@ fn decode(bytes: Bytes) -> Result<(ApiKey, i16, Bytes), FrameError> {
         ApiKey::OffsetForLeaderEpoch => body::<OffsetForLeaderEpochRequest>(&head),
         ApiKey::DescribeConfigs => body::<DescribeConfigsRequest>(&head),
         ApiKey::DescribeCluster => body::<DescribeClusterRequest>(&head),
-        other => panic!("{other:?} is served and has no decoder here"),
+        other => more::decode(other, &head),
     }
 }
 

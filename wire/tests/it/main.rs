@@ -2,5 +2,6 @@
 
 mod batches;
 mod frames;
+mod more;
 mod power;
 mod records;

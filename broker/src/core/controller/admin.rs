@@ -47,6 +47,10 @@ impl Controller {
         if topics.contains_key(&topic.name) {
             return Err(Refusal::TopicAlreadyExists);
         }
+        // Metric names could not tell them apart (Apache Kafka, `Topic.hasCollision`).
+        if topics.keys().any(|known| known.replace('.', "_") == topic.name.replace('.', "_")) {
+            return Err(Refusal::InvalidTopic);
+        }
         if topics.values().any(|known| known.id == topic.id) {
             return Err(Refusal::InvalidRequest);
         }

@@ -92,12 +92,15 @@ impl Settings {
                 origin: Origin::Topic,
             };
             let own = configs.get(known.name).map(set);
+            // A coarser unit counts only where it is set.
+            let counts = |at: usize, one: &Synonym| at == 0 || one.origin != Origin::Default;
             let ours = topic_setting(known.name).ok().map(|setting| setting.broker);
             let names =
                 ours.into_iter().chain(known.synonyms.iter().copied().filter(|name| Some(*name) != ours));
             let broker = names
                 .filter_map(|name| kafka::find(&kafka::BROKER, name))
-                .flat_map(|known| self.of_broker(known));
+                .enumerate()
+                .flat_map(|(at, known)| self.of_broker(known).filter(move |one| counts(at, one)));
             effective(known, own.into_iter().chain(broker).collect())
         };
         kafka::TOPIC.iter().map(describe).collect()

@@ -136,7 +136,7 @@ fn live(image: &ClusterImage) -> impl Iterator<Item = (i32, &BrokerImage)> {
 /// so too. The operations are those of `AclOperation`.
 const CLUSTER_OPERATIONS: i32 = bits(&[5, 7, 8, 9, 10, 11, 12]);
 /// The same of a topic.
-const TOPIC_OPERATIONS: i32 = bits(&[3, 4, 5, 6, 7, 8, 10, 11]);
+pub(super) const TOPIC_OPERATIONS: i32 = bits(&[3, 4, 5, 6, 7, 8, 10, 11]);
 
 const fn bits(operations: &[i32]) -> i32 {
     let mut bits = 0;

@@ -11,6 +11,7 @@ use kafka_protocol::messages::{
     BrokerId, DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, TopicName,
 };
 
+use super::cluster::TOPIC_OPERATIONS;
 use super::{text, topics};
 use crate::core::{ClusterImage, InternalTopic, NO_LEADER, PartitionImage};
 use crate::server::engine::Host;
@@ -71,6 +72,7 @@ pub(super) fn describe(
         described.push(
             answer
                 .with_topic_id(uuid::Uuid::from_bytes(topic.id.0))
+                .with_topic_authorized_operations(TOPIC_OPERATIONS)
                 .with_is_internal(InternalTopic::named(name).is_some())
                 .with_partitions(partitions),
         );

@@ -60,11 +60,14 @@ fn find(engine: &Engine, topic: &TopicName, asked: &ListOffsetsPartition) -> Res
             Ok(at(offsets.log_start, log.epoch_at(offsets.log_start).unwrap_or(offsets.leader_epoch)))
         }
         LATEST => Ok(at(latest?, offsets.leader_epoch)),
-        MAX_TIMESTAMP => Ok(log.find_latest(latest?).map_err(|_| storage)?.unwrap_or(at(-1, -1))),
+        MAX_TIMESTAMP => {
+            Ok(log.find_latest(offsets.log_start, latest?).map_err(|_| storage)?.unwrap_or(at(-1, -1)))
+        }
         time if time >= 0 => {
             let end = latest?;
-            let found = log.find_time(time, end).map_err(|_| storage)?;
-            Ok(found.filter(|found| found.offset < end).unwrap_or(at(-1, -1)))
+            let found = log.find_time(time, offsets.log_start, end).map_err(|_| storage)?;
+            let inside = |found: &Stored| (offsets.log_start..end).contains(&found.offset);
+            Ok(found.filter(inside).unwrap_or(at(-1, -1)))
         }
         _ => Err(ResponseError::UnsupportedVersion.code()),
     }

@@ -220,33 +220,44 @@ impl PartitionLog {
         self.sealed.iter().chain([&self.active]).flat_map(|segment| &segment.places)
     }
 
+    /// The batches that hold records from `start` on and below `end`.
+    fn visible(&self, start: i64, end: i64) -> impl Iterator<Item = &Place> {
+        let from = self.places().skip_while(move |place| place.end_offset <= start);
+        from.take_while(move |place| place.base_offset < end)
+    }
+
     /// The epoch of the batch that holds an offset, or of the one before it.
     pub(crate) fn epoch_at(&self, offset: i64) -> Option<i32> {
         self.places().take_while(|place| place.base_offset <= offset).last().map(|place| place.leader_epoch)
     }
 
-    /// The first record at or after a time, below `end`. In a compressed batch, whose records cannot be seen,
+    /// The first record at or after a time, from `start` on and below `end`. In a compressed batch, whose records cannot be seen,
     /// it is the first of the batch: what a reader looks for comes at most a batch later.
     ///
     /// # Errors
     /// If the batch cannot be read.
-    pub(crate) fn find_time(&self, timestamp: i64, end: i64) -> Result<Option<Stored>, StorageError> {
-        let visible = self.places().take_while(|place| place.base_offset < end);
+    pub(crate) fn find_time(
+        &self,
+        timestamp: i64,
+        start: i64,
+        end: i64,
+    ) -> Result<Option<Stored>, StorageError> {
+        let visible = self.visible(start, end);
         let Some(place) = visible.into_iter().find(|place| place.max_timestamp >= timestamp) else {
             return Ok(None);
         };
         let bytes = self.read(place.base_offset, place.end_offset)?;
-        let first = record_times(&bytes).find(|(_, time)| *time >= timestamp);
+        let first = record_times(&bytes).find(|(offset, time)| *offset >= start && *time >= timestamp);
         let (offset, time) = first.unwrap_or((place.base_offset, place.max_timestamp));
         Ok(Some(Stored { offset, timestamp: time, leader_epoch: place.leader_epoch }))
     }
 
-    /// The record with the highest timestamp below `end` (KIP-734), the last of the batch if it is compressed.
+    /// The record with the highest timestamp from `start` on and below `end` (KIP-734), the last of the batch if it is compressed.
     ///
     /// # Errors
     /// If the batch cannot be read.
-    pub(crate) fn find_latest(&self, end: i64) -> Result<Option<Stored>, StorageError> {
-        let visible = self.places().take_while(|place| place.base_offset < end);
+    pub(crate) fn find_latest(&self, start: i64, end: i64) -> Result<Option<Stored>, StorageError> {
+        let visible = self.visible(start, end);
         // The first of equals.
         let Some(place) =
             visible.reduce(|best, next| if next.max_timestamp > best.max_timestamp { next } else { best })

@@ -149,13 +149,14 @@ fn records_are_found_by_time() {
     let folder = tempfile::tempdir().expect("a folder");
     let logs = filled(folder.path(), 3, NEVER);
     let log = logs.log(KEY).expect("there");
-    let found = |time| log.find_time(time, 6).expect("reads").map(|stored| (stored.offset, stored.timestamp));
+    let found =
+        |time| log.find_time(time, 0, 6).expect("reads").map(|stored| (stored.offset, stored.timestamp));
     assert_eq!(found(0), Some((0, 0)));
     assert_eq!(found(1_001), Some((3, 1_001)));
     assert_eq!(found(2_002), None);
-    assert_eq!(log.find_latest(6).expect("reads").map(|stored| stored.offset), Some(5));
-    assert_eq!(log.find_latest(4).expect("reads").map(|stored| stored.offset), Some(3));
-    assert_eq!(log.find_latest(0).expect("reads"), None);
+    assert_eq!(log.find_latest(0, 6).expect("reads").map(|stored| stored.offset), Some(5));
+    assert_eq!(log.find_latest(0, 4).expect("reads").map(|stored| stored.offset), Some(3));
+    assert_eq!(log.find_latest(0, 0).expect("reads"), None);
     assert_eq!(log.epoch_at(3), Some(5));
 }
 
