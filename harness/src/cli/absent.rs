@@ -29,9 +29,6 @@ const FLAGS: &[&str] = &[
     "--allow-quorum-loss",
     "--cluster",
     "--confirm-cluster-id",
-    "--from",
-    "--init",
-    "--model",
     "--overlap",
     "--resume",
     "--shard",
@@ -42,6 +39,7 @@ const FLAGS: &[&str] = &[
 const VALUES: &[(&str, &[&str])] = &[
     ("--target", &["lab", "mqtt", "rocketmq"]),
     ("--format", &["csv", "json", "junit", "markdown", "ndjson"]),
+    ("--from", &["jepsen"]),
     ("<WHAT>", &["claims"]),
 ];
 

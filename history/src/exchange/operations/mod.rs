@@ -7,6 +7,7 @@
 //!
 //! Everything is kept in columns of small numbers: names and values are stored once ([`Texts`]).
 
+mod describe;
 mod error;
 mod functions;
 mod line;

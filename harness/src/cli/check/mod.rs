@@ -1,11 +1,14 @@
 //! `highwater check`: stored runs, judged again by this build. Nothing is written to their directories.
 
+mod operations;
+
 use checkers::{Ending, Finding, Judgement, judge};
 use clap::{Args, ValueEnum};
 use history::{LoadError, Plan, clock};
 use results::RunDir;
 use serde::Serialize;
 
+use self::operations::OperationsArgs;
 use super::output::{self, ResultsArgs};
 use super::{Failure, Outcome};
 use crate::exit::Exit;
@@ -13,20 +16,34 @@ use crate::exit::Exit;
 const EXAMPLES: &str = "\
 Examples:
   highwater check latest
-  highwater check results/runs/* --format json";
+  highwater check results/runs/* --format json
+  highwater check calls.jsonl --from operations --model register --init 0";
 
 /// Judge stored runs again
 #[derive(Args, Debug)]
 #[command(before_help = EXAMPLES)]
 pub(super) struct CheckCommand {
-    /// `latest`, the name of a run, or its directory
+    /// `latest`, the name of a run, or its directory; with --model, a file of operations
     #[arg(value_name = "RUN", required = true)]
     runs: Vec<String>,
+    /// What the files are
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    from: Option<From>,
+    #[command(flatten)]
+    operations: OperationsArgs,
     #[command(flatten)]
     results: ResultsArgs,
     /// How to print each verdict
     #[arg(long, value_enum, default_value_t = CheckFormat::Human, help_heading = "Output")]
     format: CheckFormat,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+enum From {
+    /// Stored runs
+    Highwater,
+    /// Calls on objects, JSON Lines; needs --model
+    Operations,
 }
 
 #[derive(ValueEnum, Debug, Clone, Copy)]
@@ -51,6 +68,22 @@ struct Checked<'a> {
 
 impl CheckCommand {
     pub(super) fn execute(self) -> Outcome {
+        match (self.from, self.operations.model) {
+            (Some(From::Operations) | None, Some(model)) => {
+                let json = matches!(self.format, CheckFormat::Json);
+                return self.operations.execute(model, &self.runs, json);
+            }
+            (Some(From::Operations), None) => {
+                return Err(anyhow::anyhow!(
+                    "--from operations needs --model (which says what the objects are)"
+                )
+                .into());
+            }
+            (Some(From::Highwater), Some(_)) => {
+                return Err(anyhow::anyhow!("--model is for --from operations (leave it out)").into());
+            }
+            (_, None) => {}
+        }
         let mut exit = Exit::Held;
         for run in &self.runs {
             match self.check(run) {
