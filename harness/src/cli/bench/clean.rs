@@ -196,7 +196,9 @@ fn read(plan: &Plan, dir: &Path, role: Role, begins: u64, go_on: &dyn Fn() -> bo
     let mut worker = Worker::start(plan, dir, role, 0)?;
     let mut now = begins;
     let mut fetched: Vec<Vec<(Offset, Tag)>> = vec![Vec::new(); plan.load.partitions as usize];
-    let mut give = |worker: &mut Worker, partition: usize, records: &mut Vec<(Offset, Tag)>| {
+    // Nobody is given a record before it is there: the latest of a fetch was reported at `there`.
+    let mut give = |worker: &mut Worker, partition: usize, records: &mut Vec<(Offset, Tag)>, there: Nanos| {
+        now = now.max(there.0);
         records.drain(..).try_for_each(|(offset, tag)| {
             let polled = Nanos(now);
             now += 1_500 + tag.seq % 700;
@@ -206,6 +208,7 @@ fn read(plan: &Plan, dir: &Path, role: Role, begins: u64, go_on: &dyn Fn() -> bo
         })
     };
     let mut ends = vec![0; fetched.len()];
+    let mut latest = Nanos(begins);
     for (number, sent) in Simulation::new(plan).enumerate() {
         if number.is_multiple_of(1 << 16) && !go_on() {
             bail!("stopped by a signal");
@@ -214,13 +217,14 @@ fn read(plan: &Plan, dir: &Path, role: Role, begins: u64, go_on: &dyn Fn() -> bo
         let partition = sent.partition.0 as usize;
         ends[partition] = offset.0 + 1;
         fetched[partition].push((offset, sent.tag));
+        latest = latest.max(sent.completed);
         if fetched[partition].len() == FETCH {
-            give(&mut worker, partition, &mut fetched[partition])?;
+            give(&mut worker, partition, &mut fetched[partition], latest)?;
         }
     }
     for (partition, mut records) in fetched.into_iter().enumerate() {
         records.push((Offset(ends[partition]), fence(partition)));
-        give(&mut worker, partition, &mut records)?;
+        give(&mut worker, partition, &mut records, latest)?;
     }
     for partition in 0..ends.len() {
         match role {
