@@ -16,8 +16,27 @@ pub enum Flaw {
     /// Gives the second member of a classic group the first one's share as well: two owners of a partition in one
     /// generation. Not in [`FLAWS`] before a workload looks at who owns what.
     TwoOwners,
+    /// Takes what a producer of an older epoch writes, in or out of a transaction, like a partition leader that
+    /// does not compare epochs: a zombie's records become part of its successor's transaction. Not in [`FLAWS`]
+    /// before a workload runs transactions.
+    ForgetFencing,
+    /// Confirms every 29th marker without writing it, and from then on every marker of that producer in that
+    /// partition, so that the last stable offset stays where it is: the hanging transaction of KIP-664 and
+    /// KIP-890. Not in [`FLAWS`] before a workload runs transactions.
+    HangTransaction,
     /// See [`FLAWS`].
     LoseOnTruncation,
+    /// A new leader has forgotten every producer without an open transaction, like one that takes over without
+    /// its snapshot: a batch that is sent again after a failover is appended again. Not in [`FLAWS`] before a
+    /// run shows it under every seed.
+    LoseProducerState,
+    /// Leaves every third aborted transaction of a partition out of what fetches are told, as a system with
+    /// another index of aborted transactions once did: consumers under read_committed read it. Not in [`FLAWS`]
+    /// before a workload runs transactions.
+    OmitAborted,
+    /// Every third commit of several partitions aborts in the last of them, like a coordinator that fails over
+    /// between two markers and decides anew. Not in [`FLAWS`] before a workload runs transactions.
+    PartialCommit,
     /// See [`FLAWS`].
     DuplicateOnRetry,
     /// See [`FLAWS`].
@@ -107,7 +126,13 @@ impl Flaw {
             Self::DuplicateOnRetry => 101,
             Self::CommitAcknowledgedAndForgotten => 7,
             Self::ReorderInBatch => 53,
-            Self::LoseOnTruncation | Self::ServeBeyondHighWatermark | Self::TwoOwners => return false,
+            Self::OmitAborted | Self::PartialCommit => 3,
+            Self::HangTransaction => 29,
+            Self::ForgetFencing
+            | Self::LoseProducerState
+            | Self::LoseOnTruncation
+            | Self::ServeBeyondHighWatermark
+            | Self::TwoOwners => return false,
         };
         count.is_multiple_of(every)
     }

@@ -165,7 +165,7 @@ pub fn request<R: Request>(
 }
 
 /// Reads the answer to a request of type `R` from a frame without its length: correlation id and body.
-/// A Fetch answer is guarded; others are for tests against a broker one trusts.
+/// What brokers answer each other is guarded; the rest is for tests against a broker one trusts.
 ///
 /// # Errors
 /// If the frame is not such an answer.
@@ -173,8 +173,8 @@ pub fn response<R: Request>(mut frame: Bytes, version: i16) -> Result<(i32, R::R
     let header_version =
         if R::KEY == ApiKey::ApiVersions as i16 { 0 } else { R::Response::header_version(version) };
     let header = ResponseHeader::decode(&mut frame, header_version).map_err(malformed)?;
-    if R::KEY == ApiKey::Fetch as i16 {
-        guard::check(&frame, &schema::FETCH_RESPONSE, version, schema::FETCH_RESPONSE_FLEXIBLE)?;
+    if let Some((shape, flexible)) = schema::response(R::KEY) {
+        guard::check(&frame, shape, version, flexible)?;
     }
     let body = R::Response::decode(&mut frame, version).map_err(malformed)?;
     Ok((header.correlation_id, body))

@@ -5,6 +5,7 @@ pub mod batch;
 mod codec;
 pub mod frame;
 mod guard;
+pub mod marker;
 pub mod node;
 pub mod power;
 pub mod records;

@@ -99,7 +99,7 @@ pub fn find(key: i16) -> Option<&'static Api> {
 
 /// Every served API.
 pub static APIS: &[Api] = &[
-    Api { key: ApiKey::Produce, min: 3, max: 11, flexible: 9, request: &PRODUCE },
+    Api { key: ApiKey::Produce, min: 3, max: 13, flexible: 9, request: &PRODUCE },
     Api { key: ApiKey::Fetch, min: 4, max: 16, flexible: 12, request: &FETCH },
     Api { key: ApiKey::ListOffsets, min: 1, max: 8, flexible: 6, request: &LIST_OFFSETS },
     Api { key: ApiKey::Metadata, min: 0, max: 13, flexible: 9, request: &METADATA },
@@ -115,8 +115,13 @@ pub static APIS: &[Api] = &[
     Api { key: ApiKey::ApiVersions, min: 0, max: 4, flexible: 3, request: &API_VERSIONS },
     Api { key: ApiKey::CreateTopics, min: 2, max: 7, flexible: 5, request: &CREATE_TOPICS },
     Api { key: ApiKey::DeleteTopics, min: 1, max: 6, flexible: 4, request: &DELETE_TOPICS },
-    Api { key: ApiKey::InitProducerId, min: 0, max: 4, flexible: 2, request: &INIT_PRODUCER_ID },
+    Api { key: ApiKey::InitProducerId, min: 0, max: 5, flexible: 2, request: &INIT_PRODUCER_ID },
     Api { key: ApiKey::OffsetForLeaderEpoch, min: 2, max: 4, flexible: 4, request: &OFFSET_FOR_LEADER_EPOCH },
+    Api { key: ApiKey::AddPartitionsToTxn, min: 0, max: 5, flexible: 3, request: &ADD_PARTITIONS_TO_TXN },
+    Api { key: ApiKey::AddOffsetsToTxn, min: 0, max: 4, flexible: 3, request: &ADD_OFFSETS_TO_TXN },
+    Api { key: ApiKey::EndTxn, min: 0, max: 5, flexible: 3, request: &END_TXN },
+    Api { key: ApiKey::WriteTxnMarkers, min: 1, max: 1, flexible: 1, request: &WRITE_TXN_MARKERS },
+    Api { key: ApiKey::TxnOffsetCommit, min: 0, max: 5, flexible: 3, request: &TXN_OFFSET_COMMIT },
     Api { key: ApiKey::DescribeConfigs, min: 1, max: 4, flexible: 4, request: &DESCRIBE_CONFIGS },
     Api { key: ApiKey::DeleteGroups, min: 0, max: 2, flexible: 2, request: &DELETE_GROUPS },
     Api { key: ApiKey::OffsetDelete, min: 0, max: 0, flexible: i16::MAX, request: &OFFSET_DELETE },
@@ -157,6 +162,9 @@ pub static APIS: &[Api] = &[
     Api { key: ApiKey::DescribeAcls, min: 1, max: 3, flexible: 2, request: &DESCRIBE_ACLS },
     Api { key: ApiKey::CreateAcls, min: 1, max: 3, flexible: 2, request: &CREATE_ACLS },
     Api { key: ApiKey::DeleteAcls, min: 1, max: 3, flexible: 2, request: &DELETE_ACLS },
+    Api { key: ApiKey::DescribeProducers, min: 0, max: 0, flexible: 0, request: &DESCRIBE_PRODUCERS },
+    Api { key: ApiKey::DescribeTransactions, min: 0, max: 0, flexible: 0, request: &DESCRIBE_TRANSACTIONS },
+    Api { key: ApiKey::ListTransactions, min: 0, max: 1, flexible: 0, request: &LIST_TRANSACTIONS },
 ];
 
 static PRODUCE: Shape = shape(&[
@@ -390,11 +398,80 @@ const ACL: Shape = shape(&[
     all(INT8),
 ]);
 
-/// First flexible version of a Fetch response.
-pub(crate) const FETCH_RESPONSE_FLEXIBLE: i16 = 12;
+static PARTITIONS: Shape = shape(&[all(Kind::Text), all(Kind::Numbers(4))]);
 
-/// What a follower reads from its leader.
-pub(crate) static FETCH_RESPONSE: Shape = shape(&[
+static ADD_PARTITIONS_TO_TXN: Shape = shape(&[
+    since(
+        4,
+        Kind::Array(&shape(&[
+            all(Kind::Text),
+            all(INT64),
+            all(INT16),
+            all(BOOL),
+            all(Kind::Array(&PARTITIONS)),
+        ])),
+    ),
+    until(3, Kind::Text),
+    until(3, INT64),
+    until(3, INT16),
+    until(3, Kind::Array(&PARTITIONS)),
+]);
+
+static ADD_OFFSETS_TO_TXN: Shape = shape(&[all(Kind::Text), all(INT64), all(INT16), all(Kind::Text)]);
+
+static END_TXN: Shape = shape(&[all(Kind::Text), all(INT64), all(INT16), all(BOOL)]);
+
+static WRITE_TXN_MARKERS: Shape = shape(&[all(Kind::Array(&shape(&[
+    all(INT64),
+    all(INT16),
+    all(BOOL),
+    all(Kind::Array(&PARTITIONS)),
+    all(INT32),
+])))]);
+
+static TXN_OFFSET_COMMIT: Shape = shape(&[
+    all(Kind::Text),
+    all(Kind::Text),
+    all(INT64),
+    all(INT16),
+    since(3, INT32),
+    since(3, Kind::Text),
+    since(3, Kind::Text),
+    all(Kind::Array(&shape(&[
+        all(Kind::Text),
+        all(Kind::Array(&shape(&[all(INT32), all(INT64), since(2, INT32), all(Kind::Text)]))),
+    ]))),
+]);
+
+static DESCRIBE_PRODUCERS: Shape = shape(&[all(Kind::Array(&PARTITIONS))]);
+
+static DESCRIBE_TRANSACTIONS: Shape = shape(&[all(Kind::Texts)]);
+
+static LIST_TRANSACTIONS: Shape = shape(&[all(Kind::Texts), all(Kind::Numbers(8)), since(1, INT64)]);
+
+/// The shape of an answer that one broker reads from another, and its first flexible version.
+pub(crate) fn response(key: i16) -> Option<(&'static Shape, i16)> {
+    let known = [
+        (ApiKey::Fetch, &FETCH_RESPONSE, 12),
+        (ApiKey::AddPartitionsToTxn, &ADD_PARTITIONS_TO_TXN_RESPONSE, 3),
+        (ApiKey::WriteTxnMarkers, &WRITE_TXN_MARKERS_RESPONSE, 1),
+    ];
+    known.into_iter().find(|(known, ..)| *known as i16 == key).map(|(_, shape, flexible)| (shape, flexible))
+}
+
+static RESULTS: Shape = shape(&[all(Kind::Text), all(Kind::Array(&shape(&[all(INT32), all(INT16)])))]);
+
+static ADD_PARTITIONS_TO_TXN_RESPONSE: Shape = shape(&[
+    all(INT32),
+    since(4, INT16),
+    since(4, Kind::Array(&shape(&[all(Kind::Text), all(Kind::Array(&RESULTS))]))),
+    until(3, Kind::Array(&RESULTS)),
+]);
+
+static WRITE_TXN_MARKERS_RESPONSE: Shape =
+    shape(&[all(Kind::Array(&shape(&[all(INT64), all(Kind::Array(&RESULTS))])))]);
+
+static FETCH_RESPONSE: Shape = shape(&[
     all(INT32),
     since(7, INT16),
     since(7, INT32),

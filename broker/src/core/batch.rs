@@ -1,7 +1,8 @@
-//! What the core knows of a record batch: the fields of its header, never its records.
+//! What the core knows of a record batch: the fields of its header, and what a marker says; never its records.
 
 use bytes::Bytes;
 use wire::batch::Header;
+use wire::marker::Marker;
 
 /// Header fields of one v2 record batch, as the server parsed them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,15 +19,37 @@ pub struct BatchInfo {
     pub producer_epoch: i16,
     /// Sequence number of the first record; -1 without idempotence.
     pub base_sequence: i32,
-    /// A control batch (transaction marker).
+    /// A control batch.
     pub control: bool,
     /// Part of a transaction.
     pub transactional: bool,
+    /// How a transaction ends, if this is its marker.
+    pub marker: Option<Marker>,
+    /// Highest timestamp of its records, ms since 1970: how long a producer is remembered rests on it.
+    pub max_timestamp: i64,
     /// Bytes of the whole batch, header included.
     pub size: u32,
 }
 
 impl BatchInfo {
+    /// What a whole batch with this header says.
+    #[must_use]
+    pub fn read(header: &Header, bytes: &[u8]) -> Self {
+        Self {
+            base_offset: header.base_offset,
+            last_offset_delta: header.last_offset_delta,
+            leader_epoch: header.leader_epoch,
+            producer_id: header.producer_id,
+            producer_epoch: header.producer_epoch,
+            base_sequence: header.base_sequence,
+            control: header.is_control(),
+            transactional: header.is_transactional(),
+            marker: if header.is_control() { Marker::read(bytes) } else { None },
+            max_timestamp: header.max_timestamp,
+            size: u32::try_from(header.size).unwrap_or(u32::MAX),
+        }
+    }
+
     /// The offset after the last record.
     #[must_use]
     pub const fn end_offset(&self) -> i64 {
@@ -41,26 +64,10 @@ impl BatchInfo {
     }
 }
 
-impl From<&Header> for BatchInfo {
-    fn from(header: &Header) -> Self {
-        Self {
-            base_offset: header.base_offset,
-            last_offset_delta: header.last_offset_delta,
-            leader_epoch: header.leader_epoch,
-            producer_id: header.producer_id,
-            producer_epoch: header.producer_epoch,
-            base_sequence: header.base_sequence,
-            control: header.is_control(),
-            transactional: header.is_transactional(),
-            size: u32::try_from(header.size).unwrap_or(u32::MAX),
-        }
-    }
-}
-
 /// A batch with its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
-    /// Its header.
+    /// What it says.
     pub info: BatchInfo,
     /// All of it, exactly `info.size` bytes.
     pub bytes: Bytes,

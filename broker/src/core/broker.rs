@@ -1,27 +1,33 @@
 //! A broker: its replicas, its registration, its waiting requests, and what it fetches from others.
 
 mod coordinators;
+mod markers;
 mod metadata;
+mod verification;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::coordinator::InternalTopic;
+use super::errand::Errand;
 use super::fetcher::{Fetchers, Manner};
 use super::image::ClusterImage;
 use super::io::{
     BrokerConfig, FetchRequest, FetchResult, FetchedPartition, Input, Output, ProduceRequest, ProduceResult,
     RecoveredLog, ReplicaIdentity,
 };
-use super::leader::Seen;
+use super::leader::{Seen, Waiter};
 use super::log::Log;
 use super::message::ToController;
+use super::producer_state::ProducerView;
 use super::purgatory::{Fetches, Produces};
 use super::refusal::Refusal;
-use super::replica::{Context, EpochEnd, Offsets, Released, Replica, Role};
+use super::replica::{Context, EpochEnd, Offsets, Reader, Released, Replica, Role};
 use super::settings::Settings;
 use super::types::{PartitionKey, RequestId};
+use crate::flaws::Flaw;
 use coordinators::Coordinators;
+use markers::Hung;
+use verification::{Verdicts, Verifications};
 
 /// The state machine of one broker process.
 pub struct Broker {
@@ -42,6 +48,10 @@ pub struct Broker {
     fetches: Fetches,
     fetchers: Fetchers,
     coordinators: Coordinators,
+    verifications: Verifications,
+    hung: Hung,
+    /// When producers that may be forgotten are looked for next.
+    expire_producers_ms: u64,
     /// Partitions in which something happened that a waiting fetch may want to know.
     touched: BTreeSet<PartitionKey>,
     /// Number of the last AlterPartition sent. It only grows: the controller heeds no older one.
@@ -65,7 +75,7 @@ impl Broker {
             timeout_ms: settings.number("replica.socket.timeout.ms"),
         });
         let replica = |found: RecoveredLog| {
-            let log = Log::recovered(found.batches, found.log_start);
+            let log = Log::recovered(found.batches, found.log_start, config.flaw);
             (found.key, Replica::new(found.key, log, found.high_watermark))
         };
         Self {
@@ -82,6 +92,9 @@ impl Broker {
             fetches: Fetches::default(),
             fetchers,
             coordinators: Coordinators::default(),
+            verifications: Verifications::default(),
+            hung: Hung::default(),
+            expire_producers_ms: 0,
             touched: BTreeSet::new(),
             last_request: 0,
             batches: 0,
@@ -150,6 +163,16 @@ impl Broker {
         self.replica(key)?.offsets(current_leader_epoch)
     }
 
+    /// The producers that a led partition remembers (DescribeProducers, KIP-664).
+    ///
+    /// # Errors
+    /// As [`Broker::offsets`].
+    pub fn producers(&self, key: PartitionKey) -> Result<Vec<ProducerView>, Refusal> {
+        let replica = self.replica(key)?;
+        replica.led(-1)?;
+        Ok(replica.log.producers().views())
+    }
+
     /// Where an epoch ends in a led partition (OffsetsForLeaderEpoch, KIP-101 and KIP-279).
     ///
     /// # Errors
@@ -192,18 +215,27 @@ impl Broker {
                     self.touched.insert(key);
                 }
             }
-            Input::Produce(request) => self.produce(now_ms, request, out),
+            Input::Produce(request) => {
+                if let Some(request) = self.hold_produce(now_ms, request, out) {
+                    self.produce(now_ms, request, &Verdicts::new(), out);
+                }
+            }
+            Input::WriteMarkers { id, orders } => self.write_markers(now_ms, id, &orders, out),
+            Input::Transaction { id, request } => self.ask_transaction(now_ms, id, request, out),
+            Input::PeerAnswer { errand, answer } => match errand {
+                Errand::Verify(number) => self.verified(now_ms, number, answer, out),
+                Errand::Markers { shard, epoch, number } => {
+                    self.hear_of_markers(now_ms, shard, epoch, number, answer, out);
+                }
+            },
             Input::Fetch { id, request } => self.fetch(now_ms, id, request, out),
             Input::Group { id, request } => {
-                let key = InternalTopic::ConsumerOffsets.partition_of(&self.image, &request.group);
-                self.coordinate(now_ms, out, |coordinators, host, out| {
-                    coordinators.groups.handle(host, key, id, *request, out);
-                });
+                if let Some(request) = self.hold_commit(now_ms, id, *request, out) {
+                    self.ask_group(now_ms, id, request, out);
+                }
             }
             Input::LogRead { key, leader_epoch, to, bytes } => {
-                self.coordinate(now_ms, out, |coordinators, host, out| {
-                    coordinators.groups.read(host, key, leader_epoch, to, bytes, out);
-                });
+                self.read_coordinator_log(now_ms, key, leader_epoch, to, bytes, out);
             }
             Input::FetchAbandoned(id) => {
                 self.fetches.take(id);
@@ -231,13 +263,34 @@ impl Broker {
     }
 
     fn context<'a>(&self, now_ms: u64, cluster: &'a ClusterImage) -> Context<'a> {
-        let elr = self.settings.number("eligible.leader.replicas.version") > 0;
-        let (me, lag_ms, flaw) = (self.config.node, self.lag_ms, self.config.flaw);
-        Context { now_ms, me, lag_ms, cluster, elr, flaw }
+        Context {
+            now_ms,
+            me: self.config.node,
+            lag_ms: self.lag_ms,
+            verify: self.verifies(),
+            cluster,
+            elr: self.settings.number("eligible.leader.replicas.version") > 0,
+            flaw: self.config.flaw,
+        }
+    }
+
+    /// Whether records of transactions are verified (`transaction.partition.verification.enable`).
+    fn verifies(&self) -> bool {
+        self.settings.get("transaction.partition.verification.enable") == "true"
+            && self.config.flaw != Some(Flaw::ForgetFencing)
+    }
+
+    /// The time of day, in ms since 1970, for what is written down and compared with that.
+    fn wall_ms(&self, now_ms: u64) -> i64 {
+        i64::try_from(now_ms).unwrap_or(i64::MAX).saturating_add(self.config.wall_offset_ms)
     }
 
     fn tick(&mut self, now_ms: u64, out: &mut Vec<Output>) {
         self.produces.expire(now_ms, out);
+        self.expire_verifications(now_ms, out);
+        if now_ms >= self.expire_producers_ms {
+            self.expire_producers(now_ms);
+        }
         while let Some(id) = self.fetches.expired(now_ms) {
             if let Some(request) = self.fetches.take(id) {
                 let (partitions, _) = self.evaluate(now_ms, &request);
@@ -252,7 +305,16 @@ impl Broker {
         for key in keys {
             self.tend(now_ms, key, out);
         }
-        self.coordinate(now_ms, out, |coordinators, host, out| coordinators.groups.tick(host, out));
+        self.tick_coordinators(now_ms, out);
+    }
+
+    /// Forgets producers of which nothing has come for `producer.id.expiration.ms`.
+    fn expire_producers(&mut self, now_ms: u64) {
+        let settings = &self.settings;
+        self.expire_producers_ms = now_ms + settings.number("producer.id.expiration.check.interval.ms");
+        let age_ms = i64::try_from(settings.number("producer.id.expiration.ms")).unwrap_or(i64::MAX);
+        let before_ms = self.wall_ms(now_ms).saturating_sub(age_ms);
+        self.replicas.values_mut().for_each(|replica| replica.log.producers_mut().expire(before_ms));
     }
 
     fn advance(&mut self, now_ms: u64, key: PartitionKey, out: &mut Vec<Output>) {
@@ -267,20 +329,23 @@ impl Broker {
         release(&mut self.produces, released, out);
     }
 
-    fn produce(&mut self, now_ms: u64, request: ProduceRequest, out: &mut Vec<Output>) {
-        let ProduceRequest { id, acks, timeout_ms, partitions } = request;
+    /// Appends what a client sent. `verdicts` are about partitions whose transaction has been verified.
+    fn produce(&mut self, now_ms: u64, request: ProduceRequest, verdicts: &Verdicts, out: &mut Vec<Output>) {
+        let ProduceRequest { id, acks, timeout_ms, transaction: _, partitions } = request;
         let cluster = Arc::clone(&self.image);
         let ctx = self.context(now_ms, &cluster);
         let mut results = Vec::with_capacity(partitions.len());
         let mut waiters = Vec::new();
         for (index, partition) in partitions.iter().enumerate() {
             let key = partition.key;
-            let absent = self.absent_if_missing(key);
+            let verdict = verdicts.get(&key);
+            let absent = self.absent_if_missing(key).or_else(|| verdict?.err());
             let mut log_start = -1;
             let produced = match (absent, self.replicas.get_mut(&key)) {
                 (None, Some(replica)) if (-1..=1).contains(&acks) => {
                     log_start = replica.log.start();
-                    replica.produce(ctx, acks, &partition.batch, &mut self.batches, out)
+                    let verified = verdict.is_some();
+                    replica.produce(ctx, acks, &partition.batch, verified, &mut self.batches, out)
                 }
                 (None, _) => Err(Refusal::InvalidRequiredAcks),
                 (Some(refusal), _) => Err(refusal),
@@ -291,20 +356,35 @@ impl Broker {
             }
             results.push(ProduceResult { key, result: produced.map(|produced| produced.base), log_start });
         }
+        self.answer_once_committed(now_ms, id, timeout_ms, results, waiters, out);
+        for partition in &partitions {
+            self.advance(now_ms, partition.key, out);
+        }
+    }
+
+    /// Answers a request when everything that was appended for it is committed, or at its deadline.
+    fn answer_once_committed(
+        &mut self,
+        now_ms: u64,
+        id: RequestId,
+        timeout_ms: u64,
+        results: Vec<ProduceResult>,
+        waiters: Vec<(PartitionKey, Waiter)>,
+        out: &mut Vec<Output>,
+    ) {
         if waiters.is_empty() {
             out.push(Output::ProduceReply { id, partitions: results });
-        } else {
-            let open = waiters.iter().map(|(_, (_, _, index))| *index).collect();
-            self.produces.park(id, now_ms + timeout_ms, results, open);
+            return;
         }
+        let open = waiters.iter().map(|(_, (_, _, index))| *index).collect();
+        self.produces.park(id, now_ms + timeout_ms, results, open);
+        let keys: BTreeSet<PartitionKey> = waiters.iter().map(|(key, _)| *key).collect();
         for (key, waiter) in waiters {
             if let Some(replica) = self.replicas.get_mut(&key) {
                 replica.wait(waiter);
             }
         }
-        for partition in &partitions {
-            self.advance(now_ms, partition.key, out);
-        }
+        keys.into_iter().for_each(|key| self.advance(now_ms, key, out));
     }
 
     fn absent_if_missing(&self, key: PartitionKey) -> Option<Refusal> {
@@ -313,7 +393,7 @@ impl Broker {
 
     fn fetch(&mut self, now_ms: u64, id: RequestId, request: FetchRequest, out: &mut Vec<Output>) {
         let (results, ready) = self.evaluate(now_ms, &request);
-        if let Some(identity) = request.replica {
+        if let Reader::Replica(identity) = request.reader {
             self.note_fetches(now_ms, identity, &request, &results, out);
         }
         if ready || request.max_wait_ms == 0 {
@@ -365,14 +445,16 @@ impl Broker {
         for fetch in &request.partitions {
             let budget = u64::from(request.max_bytes).saturating_sub(bytes);
             let result = match self.replica(fetch.key) {
-                Ok(replica) => replica.read(ctx, request.replica, fetch, budget, bytes == 0),
+                Ok(replica) => replica.read(ctx, request.reader, fetch, budget, bytes == 0),
                 Err(refusal) => FetchResult {
                     key: fetch.key,
                     error: Some(refusal),
                     high_watermark: -1,
+                    last_stable: -1,
                     log_start: -1,
                     diverging: None,
                     read: None,
+                    aborted: Vec::new(),
                 },
             };
             bytes += result.read.map_or(0, |read| read.bytes);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::io::{FetchPartition, FetchRequest, Output, ReplicaIdentity};
+use super::replica::Reader;
 use super::types::PartitionKey;
 
 /// A fetch that was sent.
@@ -126,7 +127,7 @@ impl Fetchers {
                 asked: partitions.iter().map(asked).collect(),
             });
             let request = FetchRequest {
-                replica: Some(identity),
+                reader: Reader::Replica(identity),
                 max_wait_ms: manner.wait_ms,
                 min_bytes: manner.min_bytes,
                 max_bytes: manner.max_bytes,

@@ -5,10 +5,13 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::batch::{Batch, BatchInfo};
-use super::coordinator::{GroupAnswer, GroupRequest};
+use super::coordinator::{GroupAnswer, GroupRequest, TxnAnswer, TxnRequest};
+use super::errand::{Errand, MarkerOrder, PeerAnswer, PeerRequest};
 use super::message::{FromController, ToController};
 use super::refusal::Refusal;
+use super::replica::Reader;
 use super::settings::Settings;
+use super::txn_index::Aborted;
 use super::types::{PartitionKey, RequestId, Uuid};
 use crate::flaws::Flaw;
 
@@ -57,6 +60,18 @@ pub struct ProducePartition {
     pub batch: Batch,
 }
 
+/// What the client of a transaction understands, by the version of its request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TxnManner {
+    /// Partitions are added by a request of their own (Produce up to 10).
+    Plain,
+    /// The same, and `TRANSACTION_ABORTABLE` is understood (Produce 11).
+    Abortable,
+    /// Partitions are added by the first record sent to them (Produce 12 and later under transaction version 2,
+    /// KIP-890).
+    Implicit,
+}
+
 /// A produce request.
 #[derive(Debug, Clone)]
 pub struct ProduceRequest {
@@ -66,6 +81,8 @@ pub struct ProduceRequest {
     pub acks: i16,
     /// How long acks=-1 may wait, in milliseconds.
     pub timeout_ms: u64,
+    /// The transactional id, if there is one, and what its client understands.
+    pub transaction: Option<(String, TxnManner)>,
     /// What to append, at most one entry a partition.
     pub partitions: Vec<ProducePartition>,
 }
@@ -100,8 +117,8 @@ pub struct FetchPartition {
 /// A fetch request, by a consumer or a replica, received or to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchRequest {
-    /// The follower that fetches; `None` is a consumer.
-    pub replica: Option<ReplicaIdentity>,
+    /// Who fetches.
+    pub reader: Reader,
     /// How long to wait for `min_bytes`, in milliseconds.
     pub max_wait_ms: u64,
     /// Answer as soon as this many bytes are there.
@@ -143,6 +160,28 @@ pub enum Input {
     },
     /// The client of a request is gone: forget a fetch of it that still waits. A waiting produce stays.
     FetchAbandoned(RequestId),
+    /// A coordinator has the ends of transactions written here; answered by [`Output::ProduceReply`] with a
+    /// result for every partition, in order.
+    WriteMarkers {
+        /// Names its reply.
+        id: RequestId,
+        /// What to write, and where.
+        orders: Vec<MarkerOrder>,
+    },
+    /// A producer, or a leader on its behalf, asks the coordinator of a transactional id.
+    Transaction {
+        /// Names its reply.
+        id: RequestId,
+        /// The request.
+        request: TxnRequest,
+    },
+    /// Another broker has answered, or will not (`None`: it may have done what it was asked).
+    PeerAnswer {
+        /// Of [`Output::AskPeer`].
+        errand: Errand,
+        /// Its answer.
+        answer: Option<PeerAnswer>,
+    },
     /// A client asks a group's coordinator.
     Group {
         /// Names its reply.
@@ -219,20 +258,24 @@ pub struct ReadRange {
 }
 
 /// What to answer for one partition of a fetch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchResult {
     /// The partition.
     pub key: PartitionKey,
     /// An error; then there is nothing to read and the offsets are -1.
     pub error: Option<Refusal>,
-    /// The high watermark (also the last stable offset: there are no transactions).
+    /// The high watermark.
     pub high_watermark: i64,
+    /// The last stable offset.
+    pub last_stable: i64,
     /// The log's first offset.
     pub log_start: i64,
     /// The fetcher must truncate first (KIP-595).
     pub diverging: Option<super::replica::EpochEnd>,
     /// What to read from storage; `None` is nothing.
     pub read: Option<ReadRange>,
+    /// Under read_committed: the aborted transactions in it.
+    pub aborted: Vec<Aborted>,
 }
 
 /// What a broker wants done, in this order.
@@ -314,6 +357,23 @@ pub enum Output {
         id: RequestId,
         /// What to say.
         answer: GroupAnswer,
+    },
+    /// Answer a request to the coordinator of a transactional id.
+    TransactionReply {
+        /// The request.
+        id: RequestId,
+        /// What to say.
+        answer: TxnAnswer,
+    },
+    /// Ask another broker, or this one. The server answers with exactly one [`Input::PeerAnswer`], never within
+    /// this step.
+    AskPeer {
+        /// Whom; [`super::NO_LEADER`] is nobody and is answered with `None`.
+        to: i32,
+        /// Comes back.
+        errand: Errand,
+        /// The question.
+        request: PeerRequest,
     },
     /// Fetch from a leader.
     SendFetch {

@@ -3,6 +3,7 @@
 use super::batch::BatchInfo;
 use super::producer_state::Producers;
 use super::replica::EpochEnd;
+use crate::flaws::Flaw;
 
 /// The headers of a log. About 50 bytes a batch stay in memory, which buys exact truncation and replay.
 #[derive(Debug, Default)]
@@ -13,6 +14,8 @@ pub(super) struct Log {
     /// Leader epoch and its first offset, both increasing (KIP-101).
     epochs: Vec<(i32, i64)>,
     producers: Producers,
+    /// A planted flaw.
+    flaw: Option<Flaw>,
 }
 
 /// Consecutive whole batches.
@@ -25,9 +28,9 @@ pub(super) struct Span {
 
 impl Log {
     /// The log with these batches, of which those below `start` do not count.
-    pub(super) fn recovered(batches: Vec<BatchInfo>, start: i64) -> Self {
+    pub(super) fn recovered(batches: Vec<BatchInfo>, start: i64, flaw: Option<Flaw>) -> Self {
         let first = batches.first().map_or(start, |batch| batch.base_offset);
-        let mut log = Self { start: first, ..Self::default() };
+        let mut log = Self { start: first, flaw, ..Self::default() };
         batches.into_iter().for_each(|batch| log.append(batch));
         // What was cut off at the end may have been all there was.
         log.raise_start(start.min(log.end()));
@@ -57,7 +60,7 @@ impl Log {
 
     /// An empty log that begins at an offset.
     pub(super) fn restart(&mut self, at: i64) {
-        *self = Self { start: at, ..Self::default() };
+        *self = Self { start: at, flaw: self.flaw, ..Self::default() };
     }
 
     /// Epoch of the last record, -1 if there is none.
@@ -78,9 +81,7 @@ impl Log {
         if batch.leader_epoch > self.last_epoch() {
             self.epochs.push((batch.leader_epoch, batch.base_offset));
         }
-        if batch.idempotent() {
-            self.producers.record(&batch);
-        }
+        self.producers.record(&batch, self.flaw);
         self.batches.push(batch);
     }
 
@@ -99,8 +100,8 @@ impl Log {
         let end = self.end();
         self.epochs.retain(|&(_, start)| start < end);
         self.producers = Producers::default();
-        for batch in self.batches.iter().filter(|batch| batch.idempotent()) {
-            self.producers.record(batch);
+        for batch in &self.batches {
+            self.producers.record(batch, self.flaw);
         }
         true
     }
@@ -147,6 +148,8 @@ mod tests {
                 base_sequence: -1,
                 control: false,
                 transactional: false,
+                marker: None,
+                max_timestamp: 0,
                 size: 100,
             });
         }
@@ -189,7 +192,7 @@ mod tests {
         assert_eq!((log.start(), log.end()), (2, 2), "whole batches go");
         log.restart(9);
         assert_eq!((log.start(), log.end(), log.last_epoch()), (9, 9, -1));
-        let mut all = Log::recovered(Vec::new(), 5);
+        let mut all = Log::recovered(Vec::new(), 5, None);
         assert_eq!((all.start(), all.end()), (5, 5));
         assert!(!all.raise_start(5));
     }

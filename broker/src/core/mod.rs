@@ -37,13 +37,14 @@
 //! are already there.
 //!
 //! Not modelled: eligible leader replicas (KIP-966, ELR is *off*, so the last replica standing can lose
-//! acknowledged records in a power failure, as Kafka before 4.1 does), transactions, retention and
+//! acknowledged records in a power failure, as Kafka before 4.1 does), two-phase commit (KIP-939), retention and
 //! compaction (the log start never moves), reassignment, preferred-leader election.
 
 mod batch;
 mod broker;
 mod controller;
 mod coordinator;
+mod errand;
 mod fetcher;
 mod image;
 mod io;
@@ -55,12 +56,17 @@ mod purgatory;
 mod refusal;
 mod replica;
 pub mod settings;
+mod txn_index;
 mod types;
 
 pub use batch::{Batch, BatchInfo};
 pub use broker::Broker;
 pub use controller::{Controller, ControllerConfig, ControllerEvent, ControllerInput, ControllerOutput};
-pub use coordinator::{Caller, GroupAnswer, GroupAsk, GroupRequest, InternalTopic};
+pub use coordinator::{
+    Caller, GroupAnswer, GroupAsk, GroupRequest, InternalTopic, TxnAnswer, TxnAsk, TxnDescription,
+    TxnListing, TxnRequest, TxnState,
+};
+pub use errand::{Errand, MarkerOrder, PeerAnswer, PeerRequest, Place, ProducerEpoch};
 pub use image::{
     ALL_BROKERS, BrokerImage, ClusterImage, MetadataSnapshot, NO_LEADER, PartitionImage, Reassignment,
     TopicImage,
@@ -68,13 +74,16 @@ pub use image::{
 pub use io::{
     BrokerConfig, BrokerEvent, FetchPartition, FetchRequest, FetchResult, FetchedData, FetchedPartition,
     Input, Output, ProducePartition, ProduceRequest, ProduceResult, ReadRange, RecoveredLog, ReplicaIdentity,
+    TxnManner,
 };
 pub use message::{
     AdminAnswer, AdminOp, ConfigOwner, FromController, IsrMember, NewTopic, PartitionState, PerPartition,
     ToController,
 };
+pub use producer_state::ProducerView;
 pub use refusal::Refusal;
-pub use replica::{EpochEnd, Offsets};
+pub use replica::{EpochEnd, Offsets, Reader};
+pub use txn_index::Aborted;
 pub use types::{PartitionKey, RequestId, Uuid};
 
 #[cfg(test)]

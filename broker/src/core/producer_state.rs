@@ -1,12 +1,17 @@
-//! Idempotence: what a log remembers of each producer, so that a retried batch is recognised (KIP-98).
+//! What a log remembers of each producer: sequence numbers, so that a retried batch is recognised, and the
+//! transaction it has open here (KIP-98).
 //!
-//! The state is a function of the log: leaders and followers record every batch they append, and
-//! truncation or a restart replays the headers.
+//! The state is a function of the log: leaders and followers record every batch they append, and truncation or
+//! a restart replays the headers. What a leader refuses is decided here too; a follower refuses nothing.
 
 use std::collections::{BTreeMap, VecDeque};
 
+use wire::marker::Marker;
+
 use super::batch::BatchInfo;
 use super::refusal::Refusal;
+use super::txn_index::TxnIndex;
+use crate::flaws::Flaw;
 
 /// Batches remembered per producer: as many as a client may have in flight.
 const BATCHES_KEPT: usize = 5;
@@ -37,23 +42,70 @@ struct Remembered {
 struct Producer {
     epoch: i16,
     recent: VecDeque<Remembered>,
+    /// First offset of its open transaction.
+    open: Option<i64>,
+    /// Epoch of the coordinator of its last marker; -1 without one.
+    coordinator_epoch: i32,
+    /// Offset of its last marker; -1 without one.
+    marker: i64,
+    /// Highest timestamp of its last batch, ms since 1970.
+    timestamp: i64,
+}
+
+impl Producer {
+    const fn new(epoch: i16) -> Self {
+        Self { epoch, recent: VecDeque::new(), open: None, coordinator_epoch: -1, marker: -1, timestamp: -1 }
+    }
+
+    /// A newer epoch numbers its batches anew.
+    fn enter(&mut self, epoch: i16) {
+        if self.epoch != epoch {
+            self.epoch = epoch;
+            self.recent.clear();
+        }
+    }
+}
+
+/// One producer of a partition, as DescribeProducers tells it (KIP-664).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProducerView {
+    /// Its id.
+    pub producer_id: i64,
+    /// Its epoch, as of its last batch or marker.
+    pub epoch: i16,
+    /// Sequence number of its last record; -1 if none is remembered.
+    pub last_sequence: i32,
+    /// Highest timestamp of its last batch, ms since 1970.
+    pub last_timestamp: i64,
+    /// Epoch of the coordinator of its last marker; -1 without one.
+    pub coordinator_epoch: i32,
+    /// First offset of its open transaction; -1 without one.
+    pub txn_start: i64,
 }
 
 /// The producers of one log.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Producers(BTreeMap<i64, Producer>);
+pub(super) struct Producers {
+    known: BTreeMap<i64, Producer>,
+    txns: TxnIndex,
+    /// Aborts met so far; a planted flaw counts by it.
+    aborts: u64,
+}
 
 impl Producers {
-    /// Whether a batch may be appended.
+    /// Whether a client's batch may be appended: its epoch is not older than the last one seen, and its
+    /// sequence number follows.
     ///
-    /// An unknown producer may start anywhere (its older records may be gone), a new epoch only at 0, and
-    /// a known one only where it stopped. A batch older than the last five is answered
-    /// `OUT_OF_ORDER_SEQUENCE_NUMBER`, as current brokers do.
-    pub(super) fn check(&self, batch: &BatchInfo) -> Result<Sequenced, Refusal> {
-        let Some(known) = self.0.get(&batch.producer_id) else { return Ok(Sequenced::Next) };
-        if batch.producer_epoch < known.epoch {
-            return Err(Refusal::InvalidProducerEpoch);
+    /// An unknown producer may start anywhere (its older records may be gone, KIP-360: `UNKNOWN_PRODUCER_ID` is
+    /// never said), a new epoch only at 0, and a known one only where it stopped. A batch older than the last
+    /// five is answered `OUT_OF_ORDER_SEQUENCE_NUMBER`, as current brokers do. While a transaction is open, what
+    /// the producer writes must belong to it.
+    pub(super) fn check(&self, batch: &BatchInfo, flaw: Option<Flaw>) -> Result<Sequenced, Refusal> {
+        let Some(known) = self.known.get(&batch.producer_id) else { return Ok(Sequenced::Next) };
+        if batch.producer_epoch < known.epoch && flaw == Some(Flaw::ForgetFencing) {
+            return Ok(Sequenced::Next);
         }
+        self.check_epoch(batch.producer_id, batch.producer_epoch)?;
         if batch.producer_epoch > known.epoch {
             return if batch.base_sequence == 0 {
                 Ok(Sequenced::Next)
@@ -66,6 +118,9 @@ impl Producers {
         if let Some(old) = known.recent.iter().find(same) {
             return Ok(Sequenced::Again { base: old.base, end: old.end });
         }
+        if known.open.is_some() && !batch.transactional {
+            return Err(Refusal::InvalidTxnState);
+        }
         let expected = known.recent.back().map_or(0, |newest| sequence_after(newest.last, 1));
         if batch.base_sequence == expected {
             Ok(Sequenced::Next)
@@ -74,12 +129,72 @@ impl Producers {
         }
     }
 
+    /// Refuses a producer epoch older than the last one seen.
+    pub(super) fn check_epoch(&self, producer_id: i64, epoch: i16) -> Result<(), Refusal> {
+        match self.known.get(&producer_id) {
+            Some(known) if epoch < known.epoch => Err(Refusal::InvalidProducerEpoch),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a marker may be appended: neither its producer's epoch nor its coordinator's is an older one.
+    pub(super) fn check_marker(&self, producer_id: i64, epoch: i16, marker: Marker) -> Result<(), Refusal> {
+        self.check_epoch(producer_id, epoch)?;
+        match self.known.get(&producer_id) {
+            Some(known) if marker.coordinator_epoch < known.coordinator_epoch => {
+                Err(Refusal::TransactionCoordinatorFenced)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether this very epoch of a producer has a transaction open here.
+    pub(super) fn has_open(&self, producer_id: i64, epoch: i16) -> bool {
+        self.known.get(&producer_id).is_some_and(|known| known.open.is_some() && known.epoch == epoch)
+    }
+
+    /// Offset of the producer's last marker, -1 without one. While it stays the same, what was true of the
+    /// producer's transaction before is still true.
+    pub(super) fn last_marker(&self, producer_id: i64) -> i64 {
+        self.known.get(&producer_id).map_or(-1, |known| known.marker)
+    }
+
+    /// Remembers a batch that is not in the log; only a planted flaw does. A transaction it does not open, for
+    /// there would be nothing for a marker to end.
+    pub(super) fn pretend(&mut self, batch: &BatchInfo) {
+        if batch.idempotent() {
+            self.record(&BatchInfo { transactional: false, ..*batch }, None);
+        }
+    }
+
     /// Remembers a batch that is in the log now.
-    pub(super) fn record(&mut self, batch: &BatchInfo) {
-        let fresh = || Producer { epoch: batch.producer_epoch, recent: VecDeque::new() };
-        let known = self.0.entry(batch.producer_id).or_insert_with(fresh);
-        if known.epoch != batch.producer_epoch {
-            *known = fresh();
+    pub(super) fn record(&mut self, batch: &BatchInfo, flaw: Option<Flaw>) {
+        if batch.producer_id < 0 || batch.control && batch.marker.is_none() {
+            return;
+        }
+        let fresh = || Producer::new(batch.producer_epoch);
+        let known = self.known.entry(batch.producer_id).or_insert_with(fresh);
+        if batch.producer_epoch < known.epoch && flaw == Some(Flaw::ForgetFencing) {
+            return;
+        }
+        known.enter(batch.producer_epoch);
+        known.timestamp = batch.max_timestamp;
+        if let Some(marker) = batch.marker {
+            known.coordinator_epoch = marker.coordinator_epoch;
+            known.marker = batch.base_offset;
+            if let Some(first) = known.open.take() {
+                self.aborts += u64::from(!marker.committed);
+                let forget = flaw == Some(Flaw::OmitAborted) && Flaw::OmitAborted.hits(self.aborts);
+                self.txns.end(first, batch.base_offset, marker.committed, forget);
+            }
+            return;
+        }
+        if batch.transactional && known.open.is_none() {
+            known.open = Some(batch.base_offset);
+            self.txns.open(batch.base_offset, batch.producer_id);
+        }
+        if batch.base_sequence < 0 {
+            return;
         }
         if known.recent.len() == BATCHES_KEPT {
             known.recent.pop_front();
@@ -91,6 +206,38 @@ impl Producers {
             end: batch.end_offset(),
         });
     }
+
+    /// Forgets producers whose last batch is older than that (`producer.id.expiration.ms`), unless a
+    /// transaction is open. What they retry after that is appended again.
+    pub(super) fn expire(&mut self, before_ms: i64) {
+        self.known.retain(|_, known| known.open.is_some() || known.timestamp > before_ms);
+    }
+
+    /// Forgets everyone without an open transaction; only a planted flaw does.
+    pub(super) fn forget(&mut self) {
+        self.known.retain(|_, known| known.open.is_some());
+    }
+
+    pub(super) const fn txns(&self) -> &TxnIndex {
+        &self.txns
+    }
+
+    /// Everything below is committed.
+    pub(super) fn settle(&mut self, high_watermark: i64) {
+        self.txns.settle(high_watermark);
+    }
+
+    pub(super) fn views(&self) -> Vec<ProducerView> {
+        let view = |(&producer_id, known): (&i64, &Producer)| ProducerView {
+            producer_id,
+            epoch: known.epoch,
+            last_sequence: known.recent.back().map_or(-1, |newest| newest.last),
+            last_timestamp: known.timestamp,
+            coordinator_epoch: known.coordinator_epoch,
+            txn_start: known.open.unwrap_or(-1),
+        };
+        self.known.iter().map(view).collect()
+    }
 }
 
 /// Sequence numbers wrap from 2^31 - 1 to 0.
@@ -99,55 +246,4 @@ const fn sequence_after(sequence: i32, steps: i32) -> i32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn batch(epoch: i16, sequence: i32, records: i32, base_offset: i64) -> BatchInfo {
-        BatchInfo {
-            base_offset,
-            last_offset_delta: records - 1,
-            leader_epoch: 0,
-            producer_id: 9,
-            producer_epoch: epoch,
-            base_sequence: sequence,
-            control: false,
-            transactional: false,
-            size: 100,
-        }
-    }
-
-    #[test]
-    fn a_retry_is_answered_with_its_offset_and_a_gap_is_refused() {
-        let mut producers = Producers::default();
-        assert_eq!(producers.check(&batch(0, 40, 2, 0)), Ok(Sequenced::Next), "an unknown producer");
-        for at in 0..6 {
-            producers.record(&batch(0, 40 + 2 * at, 2, 100 + 2 * i64::from(at)));
-        }
-        assert_eq!(producers.check(&batch(0, 52, 1, 0)), Ok(Sequenced::Next));
-        assert_eq!(producers.check(&batch(0, 50, 2, 0)), Ok(Sequenced::Again { base: 110, end: 112 }));
-        assert_eq!(producers.check(&batch(0, 42, 2, 0)), Ok(Sequenced::Again { base: 102, end: 104 }));
-        let refused = Err(Refusal::OutOfOrderSequenceNumber);
-        assert_eq!(producers.check(&batch(0, 40, 2, 0)), refused, "older than the last five");
-        assert_eq!(producers.check(&batch(0, 53, 1, 0)), refused, "a gap");
-        assert_eq!(producers.check(&batch(0, 50, 1, 0)), refused, "half of a batch");
-    }
-
-    #[test]
-    fn epochs_fence_and_start_at_zero() {
-        let mut producers = Producers::default();
-        producers.record(&batch(3, 7, 1, 0));
-        assert_eq!(producers.check(&batch(2, 8, 1, 0)), Err(Refusal::InvalidProducerEpoch));
-        assert_eq!(producers.check(&batch(4, 8, 1, 0)), Err(Refusal::OutOfOrderSequenceNumber));
-        assert_eq!(producers.check(&batch(4, 0, 1, 0)), Ok(Sequenced::Next));
-        producers.record(&batch(4, 0, 1, 1));
-        assert_eq!(producers.check(&batch(3, 8, 1, 0)), Err(Refusal::InvalidProducerEpoch));
-    }
-
-    #[test]
-    fn sequence_numbers_wrap() {
-        let mut producers = Producers::default();
-        producers.record(&batch(0, i32::MAX - 1, 4, 0));
-        assert_eq!(producers.check(&batch(0, 2, 1, 0)), Ok(Sequenced::Next));
-        assert_eq!(producers.check(&batch(0, i32::MAX - 1, 4, 0)), Ok(Sequenced::Again { base: 0, end: 4 }));
-    }
-}
+mod tests;

@@ -26,6 +26,9 @@ pub enum Refusal {
     /// `COORDINATOR_LOAD_IN_PROGRESS`
     #[error("the coordinator is reading its log")]
     CoordinatorLoadInProgress = 14,
+    /// `COORDINATOR_NOT_AVAILABLE`
+    #[error("the coordinator cannot say yet what became of that")]
+    CoordinatorNotAvailable = 15,
     /// `NOT_COORDINATOR`
     #[error("this broker is not the coordinator")]
     NotCoordinator = 16,
@@ -68,9 +71,21 @@ pub enum Refusal {
     /// `INVALID_PRODUCER_EPOCH`
     #[error("producer epoch is older than the last one seen")]
     InvalidProducerEpoch = 47,
-    /// `INVALID_TXN_STATE`: transactions are not served.
-    #[error("transactions are not served")]
+    /// `INVALID_TXN_STATE`
+    #[error("the transaction is not in a state that allows this")]
     InvalidTxnState = 48,
+    /// `INVALID_PRODUCER_ID_MAPPING`
+    #[error("the producer id is not the one of this transactional id")]
+    InvalidProducerIdMapping = 49,
+    /// `INVALID_TRANSACTION_TIMEOUT`
+    #[error("the transaction time-out is below 1 or above `transaction.max.timeout.ms`")]
+    InvalidTransactionTimeout = 50,
+    /// `CONCURRENT_TRANSACTIONS`: ask again, the transaction before is still being ended.
+    #[error("another transaction of this transactional id is still being ended")]
+    ConcurrentTransactions = 51,
+    /// `TRANSACTION_COORDINATOR_FENCED`
+    #[error("the marker comes from a coordinator that has been replaced")]
+    TransactionCoordinatorFenced = 52,
     /// `REASSIGNMENT_IN_PROGRESS`
     #[error("a reassignment of the partition is in progress")]
     ReassignmentInProgress = 60,
@@ -101,6 +116,9 @@ pub enum Refusal {
     /// `INVALID_RECORD`
     #[error("batch must not be written by a client")]
     InvalidRecord = 87,
+    /// `PRODUCER_FENCED`
+    #[error("a newer producer has taken over this transactional id")]
+    ProducerFenced = 90,
     /// `INVALID_UPDATE_VERSION`
     #[error("partition epoch is not the current one")]
     InvalidUpdateVersion = 95,
@@ -110,9 +128,15 @@ pub enum Refusal {
     /// `DUPLICATE_BROKER_REGISTRATION`: an older incarnation's session has not expired.
     #[error("another incarnation of this broker still has a session")]
     DuplicateBrokerRegistration = 101,
+    /// `TRANSACTIONAL_ID_NOT_FOUND`
+    #[error("unknown transactional id")]
+    TransactionalIdNotFound = 105,
     /// `INELIGIBLE_REPLICA`: a proposed ISR member is fenced or has restarted since (KIP-903).
     #[error("a proposed in-sync replica is fenced or has restarted")]
     IneligibleReplica = 107,
+    /// `TRANSACTION_ABORTABLE`: the producer may abort and go on.
+    #[error("the partition is not part of the transaction (abort it)")]
+    TransactionAbortable = 120,
 }
 
 impl Refusal {

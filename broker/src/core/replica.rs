@@ -3,7 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use super::batch::Batch;
+use wire::batch::Header;
+use wire::marker::Marker;
+
+use super::batch::{Batch, BatchInfo};
 use super::image::{ClusterImage, NO_LEADER, PartitionImage};
 use super::io::{BrokerEvent, FetchPartition, FetchResult, FetchedData, Output, ReadRange, ReplicaIdentity};
 use super::leader::{Leader, Waiter};
@@ -30,6 +33,8 @@ pub struct Offsets {
     /// The high watermark, which is the latest offset for clients; an error while a new leader does not
     /// know yet how far its log is committed (KIP-207).
     pub latest: Result<i64, Refusal>,
+    /// The last stable offset, which is the latest offset under read_committed; not above the high watermark.
+    pub last_stable: i64,
     /// Offset after the last record.
     pub log_end: i64,
     /// The leader's epoch.
@@ -42,6 +47,8 @@ pub(super) struct Context<'a> {
     pub(super) now_ms: u64,
     pub(super) me: i32,
     pub(super) lag_ms: u64,
+    /// Records of a transaction are refused unless its coordinator knows it (KIP-890).
+    pub(super) verify: bool,
     pub(super) cluster: &'a ClusterImage,
     /// Eligible leader replicas are on (KIP-966).
     pub(super) elr: bool,
@@ -52,6 +59,17 @@ impl Context<'_> {
     fn flawed(&self, flaw: Flaw) -> bool {
         self.flaw == Some(flaw)
     }
+}
+
+/// Who reads a log, which decides how far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// A follower: to the end.
+    Replica(ReplicaIdentity),
+    /// A consumer, to the high watermark.
+    Uncommitted,
+    /// A consumer under read_committed, to the last stable offset, and told what has been aborted.
+    Committed,
 }
 
 /// Whom a follower follows.
@@ -136,6 +154,9 @@ impl Replica {
         }
         let (key, epoch, end) = (self.key, self.leader_epoch, self.log.end());
         if image.leader == ctx.me {
+            if ctx.flawed(Flaw::LoseProducerState) {
+                self.log.producers_mut().forget();
+            }
             let mut leader = Leader::new(ctx.me, &image.replicas, &image.isr, end, ctx.now_ms);
             leader.waiting = waiting;
             self.role = Role::Leader(leader);
@@ -184,6 +205,7 @@ impl Replica {
             let committed = leader.committed(ctx.me, end, ctx.now_ms, ctx.lag_ms, ctx.cluster);
             self.high_watermark = self.high_watermark.max(committed.unwrap_or(0));
         }
+        self.log.producers_mut().settle(self.high_watermark);
         let mut released = Vec::new();
         while let Some(&(required, id, index)) = leader.waiting.first()
             && required <= self.high_watermark
@@ -202,12 +224,25 @@ impl Replica {
         }
     }
 
-    /// Appends a client's batch. `count` counts the batches this broker was given as a leader.
+    /// Whether a client's batch must wait until the coordinator has said that its transaction includes this
+    /// partition: it would open it here. What a leader does not take anyway need not be asked about.
+    pub(super) fn must_be_verified(&self, ctx: Context<'_>, batch: &BatchInfo) -> bool {
+        ctx.verify
+            && batch.transactional
+            && batch.idempotent()
+            && matches!(self.role, Role::Leader(_))
+            && !matches!(self.log.producers().check(batch, ctx.flaw), Ok(Sequenced::Again { .. }))
+            && !self.log.producers().has_open(batch.producer_id, batch.producer_epoch)
+    }
+
+    /// Appends a client's batch. `verified` says that the coordinator has confirmed its transaction; `count`
+    /// counts the batches this broker was given as a leader.
     pub(super) fn produce(
         &mut self,
         ctx: Context<'_>,
         acks: i16,
         batch: &Batch,
+        verified: bool,
         count: &mut u64,
         out: &mut Vec<Output>,
     ) -> Result<Produced, Refusal> {
@@ -218,17 +253,15 @@ impl Replica {
         if u64::from(batch.info.size) > self.max_batch_bytes {
             return Err(Refusal::MessageTooLarge);
         }
-        if batch.info.control || batch.info.last_offset_delta < 0 {
+        let numbered = batch.info.idempotent() || batch.info.producer_id < 0 && !batch.info.transactional;
+        if batch.info.control || batch.info.last_offset_delta < 0 || !numbered {
             return Err(Refusal::InvalidRecord);
-        }
-        if batch.info.transactional {
-            return Err(Refusal::InvalidTxnState);
         }
         let mut info = batch.info;
         info.base_offset = self.log.end();
         info.leader_epoch = self.leader_epoch;
         if info.idempotent() {
-            match self.log.producers().check(&info) {
+            match self.log.producers().check(&info, ctx.flaw) {
                 // Forgetting what was written is the flaw.
                 Ok(Sequenced::Again { .. }) if ctx.flawed(Flaw::DuplicateOnRetry) => {}
                 Ok(Sequenced::Again { base, end }) => {
@@ -241,12 +274,14 @@ impl Replica {
                 }
             }
         }
+        let open = self.log.producers().has_open(info.producer_id, info.producer_epoch);
+        if info.transactional && ctx.verify && !open && !verified {
+            return Err(Refusal::InvalidTxnState);
+        }
         *count += 1;
         let hit = ctx.flaw.filter(|flaw| flaw.hits(*count));
         if hit == Some(Flaw::AckBeforeAppend) {
-            if info.idempotent() {
-                self.log.producers_mut().record(&info);
-            }
+            self.log.producers_mut().pretend(&info);
             return Ok(Produced { base: info.base_offset, required: None });
         }
         let swapped = (hit == Some(Flaw::ReorderInBatch)).then(|| reorder::swap_first_two(&batch.bytes));
@@ -271,12 +306,32 @@ impl Replica {
         if u64::from(batch.info.size) > self.max_batch_bytes {
             return Err(Refusal::MessageTooLarge);
         }
+        match batch.info.marker {
+            Some(marker) => {
+                let BatchInfo { producer_id, producer_epoch, .. } = batch.info;
+                self.log.producers().check_marker(producer_id, producer_epoch, marker)?;
+            }
+            None => self.log.producers().check_epoch(batch.info.producer_id, batch.info.producer_epoch)?,
+        }
         let mut batch = batch.clone();
         batch.info.base_offset = self.log.end();
         batch.info.leader_epoch = self.leader_epoch;
         let end = batch.info.end_offset();
         self.append(batch, out);
         Ok(end)
+    }
+
+    /// Appends the marker that ends a producer's transaction, as with acks=all, and returns the offset after it.
+    pub(super) fn append_marker(
+        &mut self,
+        producer: (i64, i16),
+        marker: Marker,
+        wall_ms: i64,
+        out: &mut Vec<Output>,
+    ) -> Result<i64, Refusal> {
+        let bytes = marker.batch(producer.0, producer.1, wall_ms);
+        let header = Header::parse(&bytes).map_err(|_| Refusal::InvalidRecord)?;
+        self.append_own(&Batch { info: BatchInfo::read(&header, &bytes), bytes }, out)
     }
 
     fn append(&mut self, batch: Batch, out: &mut Vec<Output>) {
@@ -332,40 +387,57 @@ impl Replica {
     pub(super) fn read(
         &self,
         ctx: Context<'_>,
-        replica: Option<ReplicaIdentity>,
+        reader: Reader,
         fetch: &FetchPartition,
         budget: u64,
         at_least_one: bool,
     ) -> FetchResult {
-        self.try_read(ctx, replica, fetch, budget, at_least_one).unwrap_or_else(|refusal| FetchResult {
+        self.try_read(ctx, reader, fetch, budget, at_least_one).unwrap_or_else(|refusal| FetchResult {
             key: self.key,
             error: Some(refusal),
             high_watermark: -1,
+            last_stable: -1,
             log_start: -1,
             diverging: None,
             read: None,
+            aborted: Vec::new(),
         })
+    }
+
+    /// Below it no record belongs to a transaction that may still go either way.
+    pub(super) fn last_stable(&self) -> i64 {
+        self.stable_below(self.high_watermark)
+    }
+
+    /// The last stable offset if this were the high watermark. Records below the start of the log are gone, open
+    /// or not.
+    fn stable_below(&self, high_watermark: i64) -> i64 {
+        self.log.producers().txns().last_stable(high_watermark).max(self.log.start())
     }
 
     fn try_read(
         &self,
         ctx: Context<'_>,
-        replica: Option<ReplicaIdentity>,
+        reader: Reader,
         fetch: &FetchPartition,
         budget: u64,
         at_least_one: bool,
     ) -> Result<FetchResult, Refusal> {
         let leader = self.led(fetch.current_leader_epoch)?;
-        if replica.is_some_and(|replica| !leader.has_follower(replica.node)) {
+        if let Reader::Replica(replica) = reader
+            && !leader.has_follower(replica.node)
+        {
             return Err(Refusal::NotLeaderOrFollower);
         }
         let mut result = FetchResult {
             key: self.key,
             error: None,
             high_watermark: self.high_watermark,
+            last_stable: self.last_stable(),
             log_start: self.log.start(),
             diverging: None,
             read: None,
+            aborted: Vec::new(),
         };
         if fetch.last_fetched_epoch >= 0 {
             let ours = self.end_of_epoch(fetch.last_fetched_epoch);
@@ -377,16 +449,25 @@ impl Replica {
         if !(self.log.start()..=self.log.end()).contains(&fetch.fetch_offset) {
             // A follower that has missed so much begins anew where this log starts.
             result.error = Some(Refusal::OffsetOutOfRange);
-            return if replica.is_some() { Ok(result) } else { Err(Refusal::OffsetOutOfRange) };
+            let replica = matches!(reader, Reader::Replica(_));
+            return if replica { Ok(result) } else { Err(Refusal::OffsetOutOfRange) };
         }
-        let beyond = replica.is_some() || ctx.flawed(Flaw::ServeBeyondHighWatermark);
-        let limit = if beyond { self.log.end() } else { self.high_watermark };
+        let visible =
+            if ctx.flawed(Flaw::ServeBeyondHighWatermark) { self.log.end() } else { self.high_watermark };
+        let limit = match reader {
+            Reader::Replica(_) => self.log.end(),
+            Reader::Uncommitted => visible,
+            Reader::Committed => self.stable_below(visible),
+        };
         let budget = budget.min(u64::from(fetch.max_bytes));
         result.read = self.log.span(fetch.fetch_offset, limit, budget, at_least_one).map(|span| ReadRange {
             from: span.from,
             to: span.to,
             bytes: span.bytes,
         });
+        if let (Reader::Committed, Some(read)) = (reader, result.read) {
+            result.aborted = self.log.producers().txns().aborted(fetch.fetch_offset, read.to);
+        }
         Ok(result)
     }
 
@@ -404,6 +485,7 @@ impl Replica {
         Ok(Offsets {
             log_start: self.log.start(),
             latest: known.then_some(self.high_watermark).ok_or(Refusal::OffsetNotAvailable),
+            last_stable: self.last_stable(),
             log_end: self.log.end(),
             leader_epoch: self.leader_epoch,
         })
@@ -470,6 +552,7 @@ impl Replica {
         }
         // Only upwards: both values are lower bounds of what is committed, and a new leader may know less.
         self.high_watermark = self.high_watermark.max(data.high_watermark.min(self.log.end()));
+        self.log.producers_mut().settle(self.high_watermark);
         self.raise_start(data.log_start, out);
         true
     }

@@ -12,14 +12,17 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use wire::node::{BrokerSpec, NodeEvent};
 
 use super::clock;
+use super::errands::Links;
 use super::limits::Limits;
 use super::peers;
 use super::report::Reporter;
 use super::storage::{LogSettings, Logs, StorageError};
 use crate::core::settings::Settings;
 use crate::core::{
-    AdminAnswer, AdminOp, Broker, BrokerEvent, ClusterImage, FetchRequest, FetchResult, GroupAnswer,
-    GroupRequest, Input, Output, PartitionKey, ProduceResult, Refusal, RequestId, ToController, TopicImage,
+    AdminAnswer, AdminOp, Broker, BrokerEvent, ClusterImage, Errand, FetchRequest, FetchResult, GroupAnswer,
+    GroupRequest, Input, MarkerOrder, NO_LEADER, Output, PartitionKey, PeerRequest, ProducePartition,
+    ProduceRequest, ProduceResult, Refusal, RequestId, ToController, TopicImage, TxnAnswer, TxnAsk,
+    TxnManner, TxnRequest,
 };
 
 /// The answer to a fetch, with the bytes of each partition.
@@ -56,6 +59,7 @@ pub(super) struct Host {
     engine: RefCell<Engine>,
     ready: Cell<bool>,
     sources: RefCell<HashMap<i32, mpsc::UnboundedSender<Order>>>,
+    links: Links,
 }
 
 /// What a step may change.
@@ -69,8 +73,14 @@ pub(super) struct Engine {
     produces: HashMap<RequestId, oneshot::Sender<Vec<ProduceResult>>>,
     fetches: HashMap<RequestId, oneshot::Sender<Fetched>>,
     groups: HashMap<RequestId, oneshot::Sender<GroupAnswer>>,
-    /// What the core has asked to be read, for the steps after this one.
-    reads: VecDeque<Input>,
+    transactions: HashMap<RequestId, oneshot::Sender<TxnAnswer>>,
+    /// Requests that this broker has made of itself.
+    errands: HashMap<RequestId, Errand>,
+    /// What this step brings about here, for the steps right after it: bytes that were to be read, requests to
+    /// this broker itself and the answers to them.
+    next: VecDeque<Input>,
+    /// What is to be asked of other brokers.
+    questions: Vec<(i32, Errand, PeerRequest)>,
     uplink: Option<mpsc::UnboundedSender<ToController>>,
     last_admin: u64,
     admin: HashMap<u64, oneshot::Sender<Result<AdminAnswer, Refusal>>>,
@@ -96,7 +106,10 @@ impl Host {
             produces: HashMap::new(),
             fetches: HashMap::new(),
             groups: HashMap::new(),
-            reads: VecDeque::new(),
+            transactions: HashMap::new(),
+            errands: HashMap::new(),
+            next: VecDeque::new(),
+            questions: Vec::new(),
             uplink: None,
             last_admin: 0,
             admin: HashMap::new(),
@@ -114,6 +127,7 @@ impl Host {
             engine: RefCell::new(engine),
             ready: Cell::new(false),
             sources: RefCell::default(),
+            links: Links::default(),
         })
     }
 
@@ -144,6 +158,7 @@ impl Host {
         let mut engine = self.engine.borrow_mut();
         let outcome = engine.step(input, self);
         let orders = std::mem::take(&mut engine.orders);
+        let questions = std::mem::take(&mut engine.questions);
         drop(engine);
         if let Err(error) = outcome {
             self.fail(error);
@@ -153,6 +168,9 @@ impl Host {
             let mut sources = self.sources.borrow_mut();
             let source = sources.entry(node).or_insert_with(|| peers::follow(Rc::clone(self), node));
             let _ = source.send(order);
+        }
+        for (node, errand, request) in questions {
+            self.links.ask(self, node, errand, request);
         }
     }
 
@@ -181,16 +199,48 @@ impl Host {
         self: &Rc<Self>,
         acks: i16,
         timeout_ms: u64,
-        partitions: Vec<crate::core::ProducePartition>,
+        transaction: Option<(String, TxnManner)>,
+        partitions: Vec<ProducePartition>,
     ) -> oneshot::Receiver<Vec<ProduceResult>> {
+        let (id, receiver) = self.await_append();
+        let request = ProduceRequest { id, acks, timeout_ms, transaction, partitions };
+        self.step(Input::Produce(request));
+        receiver
+    }
+
+    /// Writes markers, and says later what became of them: a result for every partition, in order.
+    pub(super) fn write_markers(
+        self: &Rc<Self>,
+        orders: Vec<MarkerOrder>,
+    ) -> oneshot::Receiver<Vec<ProduceResult>> {
+        let (id, receiver) = self.await_append();
+        self.step(Input::WriteMarkers { id, orders });
+        receiver
+    }
+
+    fn await_append(&self) -> (RequestId, oneshot::Receiver<Vec<ProduceResult>>) {
         let (sender, receiver) = oneshot::channel();
         let id = self.with(|engine| {
             let id = engine.next_request();
             engine.produces.insert(id, sender);
             id
         });
-        self.step(Input::Produce(crate::core::ProduceRequest { id, acks, timeout_ms, partitions }));
-        receiver
+        (id, receiver)
+    }
+
+    /// Asks the coordinator of a transactional id, if it is here; `None` if the broker ends.
+    pub(super) fn ask_transaction(
+        self: &Rc<Self>,
+        request: TxnRequest,
+    ) -> impl Future<Output = Option<TxnAnswer>> + use<> {
+        let (sender, receiver) = oneshot::channel();
+        let id = self.with(|engine| {
+            let id = engine.next_request();
+            engine.transactions.insert(id, sender);
+            id
+        });
+        self.step(Input::Transaction { id, request });
+        async move { receiver.await.ok() }
     }
 
     /// Fetches, now or when there is something.
@@ -306,8 +356,8 @@ impl Engine {
         self.core.step(now_ms, input, &mut out);
         let mut outcome = out.drain(..).try_for_each(|output| self.execute(output, now_ms, host));
         // What a new coordinator reads comes before anything else can happen.
-        while let (Ok(()), Some(read)) = (&outcome, self.reads.pop_front()) {
-            self.core.step(now_ms, read, &mut out);
+        while let (Ok(()), Some(next)) = (&outcome, self.next.pop_front()) {
+            self.core.step(now_ms, next, &mut out);
             outcome = out.drain(..).try_for_each(|output| self.execute(output, now_ms, host));
         }
         self.out = out;
@@ -333,7 +383,10 @@ impl Engine {
             Output::RestartLog { key, at } => self.logs.restart(key, at)?,
             Output::DeleteLog { key } => self.logs.delete(key)?,
             Output::ProduceReply { id, partitions } => {
-                if let Some(sender) = self.produces.remove(&id) {
+                if let Some(errand) = self.errands.remove(&id) {
+                    let answer = partitions.into_iter().map(|one| one.result.err()).collect();
+                    self.next.push_back(Input::PeerAnswer { errand, answer: Some(answer) });
+                } else if let Some(sender) = self.produces.remove(&id) {
                     let _ = sender.send(partitions);
                 }
             }
@@ -351,13 +404,22 @@ impl Engine {
             }
             Output::ReadLog { key, leader_epoch, from, to } => {
                 let bytes = self.logs.read(key, from, to)?;
-                self.reads.push_back(Input::LogRead { key, leader_epoch, to, bytes });
+                self.next.push_back(Input::LogRead { key, leader_epoch, to, bytes });
             }
             Output::GroupReply { id, answer } => {
                 if let Some(sender) = self.groups.remove(&id) {
                     let _ = sender.send(answer);
                 }
             }
+            Output::TransactionReply { id, answer } => {
+                if let Some(errand) = self.errands.remove(&id) {
+                    let TxnAnswer::Places(answer) = answer else { return Ok(()) };
+                    self.next.push_back(Input::PeerAnswer { errand, answer: Some(answer) });
+                } else if let Some(sender) = self.transactions.remove(&id) {
+                    let _ = sender.send(answer);
+                }
+            }
+            Output::AskPeer { to, errand, request } => self.ask_peer(host.spec.node_id, to, errand, request),
             Output::SendFetch { to, correlation, request } => {
                 self.orders.push((to, Order { correlation, request }));
             }
@@ -369,6 +431,27 @@ impl Engine {
             Output::Event(event) => host.tell(self.core.image(), &event),
         }
         Ok(())
+    }
+
+    /// Another broker is asked after this step; this one, in the next.
+    fn ask_peer(&mut self, me: i32, to: i32, errand: Errand, request: PeerRequest) {
+        if to == NO_LEADER {
+            self.next.push_back(Input::PeerAnswer { errand, answer: None });
+            return;
+        }
+        if to != me {
+            self.questions.push((to, errand, request));
+            return;
+        }
+        let id = self.next_request();
+        self.errands.insert(id, errand);
+        self.next.push_back(match request {
+            PeerRequest::WriteMarkers(orders) => Input::WriteMarkers { id, orders },
+            PeerRequest::AddPartitions { transactional_id, producer, places, verify_only } => {
+                let ask = TxnAsk::Add { producer, places, verify_only };
+                Input::Transaction { id, request: TxnRequest { transactional_id, ask } }
+            }
+        });
     }
 
     /// Hands the topics' settings to the logs when the metadata has changed.

@@ -9,6 +9,7 @@ mod clock;
 mod connection;
 mod controller;
 mod engine;
+mod errands;
 mod error;
 mod limits;
 mod lines;

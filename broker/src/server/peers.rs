@@ -19,7 +19,9 @@ use wire::{batch, frame};
 
 use super::engine::{Host, Order};
 use super::storage;
-use crate::core::{self, EpochEnd, FetchedData, FetchedPartition, Input, PartitionKey, Refusal, Uuid};
+use crate::core::{
+    self, EpochEnd, FetchedData, FetchedPartition, Input, PartitionKey, Reader, Refusal, Uuid,
+};
 
 const VERSION: i16 = 15;
 const CONNECT: Duration = Duration::from_millis(500);
@@ -132,7 +134,7 @@ fn encode(request: &core::FetchRequest) -> FetchRequest {
         .with_max_bytes(i32::try_from(request.max_bytes).unwrap_or(i32::MAX))
         .with_session_epoch(-1)
         .with_topics(topics);
-    if let Some(replica) = request.replica {
+    if let Reader::Replica(replica) = request.reader {
         out.replica_state = ReplicaState::default()
             .with_replica_id(BrokerId(replica.node))
             .with_replica_epoch(replica.broker_epoch);

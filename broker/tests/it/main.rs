@@ -8,4 +8,5 @@ mod hostile;
 mod power;
 mod replication;
 mod restarts;
+mod transactions;
 mod wire_level;

@@ -3,18 +3,25 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use kafka_protocol::messages::list_groups_response::ListedGroup;
 
-use super::super::coordinator::{Groups, Host, Shards};
+use super::super::coordinator::{
+    GroupRequest, Groups, Host, InternalTopic, Machine, Shards, Transactions, TxnInput, TxnListing,
+    TxnRequest,
+};
+use super::super::errand::PeerAnswer;
 use super::super::image::ClusterImage;
 use super::super::io::Output;
-use super::super::types::PartitionKey;
+use super::super::refusal::Refusal;
+use super::super::types::{PartitionKey, RequestId};
 use super::Broker;
 
 /// Every coordinator on this broker.
 #[derive(Default)]
 pub(super) struct Coordinators {
     pub(super) groups: Shards<Groups>,
+    pub(super) transactions: Shards<Transactions>,
 }
 
 impl Broker {
@@ -42,10 +49,9 @@ impl Broker {
         cluster: &'a ClusterImage,
         appended: &'a mut BTreeSet<PartitionKey>,
     ) -> Host<'a> {
-        let ctx = self.context(now_ms, cluster);
         Host {
-            ctx,
-            wall_ms: i64::try_from(now_ms).unwrap_or(i64::MAX).saturating_add(self.config.wall_offset_ms),
+            ctx: self.context(now_ms, cluster),
+            wall_ms: self.wall_ms(now_ms),
             settings: &self.settings,
             replicas: &mut self.replicas,
             appended,
@@ -67,9 +73,103 @@ impl Broker {
             more = false;
             self.coordinate(now_ms, out, |coordinators, host, out| {
                 coordinators.groups.settle(host, out);
+                coordinators.transactions.settle(host, out);
                 // With a leader alone in the ISR an append is committed at once.
                 more = !host.appended.is_empty();
             });
         }
+    }
+
+    /// Lets every coordinator know the time.
+    pub(super) fn tick_coordinators(&mut self, now_ms: u64, out: &mut Vec<Output>) {
+        self.coordinate(now_ms, out, |coordinators, host, out| {
+            coordinators.groups.tick(host, out);
+            coordinators.transactions.tick(host, out);
+        });
+    }
+
+    /// Begins and ends coordinators after a change of leaders.
+    pub(super) fn move_coordinators(&mut self, now_ms: u64, out: &mut Vec<Output>) {
+        self.coordinate(now_ms, out, |coordinators, host, out| {
+            coordinators.groups.follow_leadership(host, out);
+            coordinators.transactions.follow_leadership(host, out);
+        });
+    }
+
+    /// What a coordinator has asked to read has come. Whose it is not passes it over.
+    pub(super) fn read_coordinator_log(
+        &mut self,
+        now_ms: u64,
+        key: PartitionKey,
+        leader_epoch: i32,
+        to: i64,
+        bytes: Bytes,
+        out: &mut Vec<Output>,
+    ) {
+        self.coordinate(now_ms, out, |coordinators, host, out| {
+            coordinators.groups.read(host, key, leader_epoch, to, bytes.clone(), out);
+            coordinators.transactions.read(host, key, leader_epoch, to, bytes, out);
+        });
+    }
+
+    pub(super) fn ask_group(
+        &mut self,
+        now_ms: u64,
+        id: RequestId,
+        request: GroupRequest,
+        out: &mut Vec<Output>,
+    ) {
+        let key = InternalTopic::ConsumerOffsets.partition_of(&self.image, &request.group);
+        self.coordinate(now_ms, out, |coordinators, host, out| {
+            coordinators.groups.handle(host, key, id, request, out);
+        });
+    }
+
+    pub(super) fn refuse_group(
+        &self,
+        id: RequestId,
+        request: GroupRequest,
+        refusal: Refusal,
+        out: &mut Vec<Output>,
+    ) {
+        Groups::refuse(id, request, refusal, out);
+    }
+
+    pub(super) fn ask_transaction(
+        &mut self,
+        now_ms: u64,
+        id: RequestId,
+        request: TxnRequest,
+        out: &mut Vec<Output>,
+    ) {
+        let key = InternalTopic::TransactionState.partition_of(&self.image, &request.transactional_id);
+        self.coordinate(now_ms, out, |coordinators, host, out| {
+            coordinators.transactions.handle(host, key, id, TxnInput::Asked(request), out);
+        });
+    }
+
+    /// A leader has answered one of our coordinators.
+    pub(super) fn hear_of_markers(
+        &mut self,
+        now_ms: u64,
+        shard: PartitionKey,
+        epoch: i32,
+        number: u64,
+        answer: Option<PeerAnswer>,
+        out: &mut Vec<Output>,
+    ) {
+        let input = TxnInput::Written { epoch, number, answer };
+        self.coordinate(now_ms, out, |coordinators, host, out| {
+            // Nobody is answered, so no request is named.
+            coordinators.transactions.handle(host, Some(shard), RequestId(0), input, out);
+        });
+    }
+
+    /// Every transactional id coordinated here, and whether some coordinators are still being loaded
+    /// (ListTransactions, KIP-664).
+    #[must_use]
+    pub fn transactions(&self) -> (Vec<TxnListing>, bool) {
+        let (machines, loading) = self.coordinators.transactions.loaded();
+        (machines.flat_map(Transactions::list).collect(), loading)
     }
 }

@@ -96,7 +96,7 @@ impl Broker {
                 gone.remove(&key);
                 let replica = self.replicas.entry(key).or_insert_with(|| {
                     out.push(Output::OpenLog { key, topic: name.clone() });
-                    Replica::new(key, Log::default(), 0)
+                    Replica::new(key, Log::recovered(Vec::new(), 0, ctx.flaw), 0)
                 });
                 let settings = &self.settings;
                 // More than there are replicas can never be in sync.
@@ -125,9 +125,7 @@ impl Broker {
             }
         }
         self.fetchers.follow(follows);
-        self.coordinate(now_ms, out, |coordinators, host, out| {
-            coordinators.groups.follow_leadership(host, out);
-        });
+        self.move_coordinators(now_ms, out);
     }
 
     pub(super) fn hear_isr(

@@ -61,7 +61,7 @@ pub(in crate::core) fn batch(entries: &[Entry], producer: Option<(i64, i16)>, wa
     let options = RecordEncodeOptions { version: 2, compression: Compression::None };
     RecordBatchEncoder::encode(&mut bytes, &records, &options).ok()?;
     let header = Header::parse(&bytes).ok()?;
-    Some(Batch { info: BatchInfo::from(&header), bytes: bytes.freeze() })
+    Some(Batch { info: BatchInfo::read(&header, &bytes), bytes: bytes.freeze() })
 }
 
 /// Everything in these whole batches, in order. What cannot be read is passed over: a log that was written by

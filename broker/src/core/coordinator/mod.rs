@@ -11,9 +11,12 @@ mod entries;
 mod group;
 mod internal;
 mod shard;
+mod txn;
 
 pub(super) use entries::{Entry, Reader, Replayed, Writer};
 pub(super) use group::Groups;
 pub use group::{Caller, GroupAnswer, GroupAsk, GroupRequest};
 pub use internal::InternalTopic;
 pub(super) use shard::{Effects, Host, Machine, Scope, Shards, Write};
+pub(super) use txn::{Transactions, TxnInput};
+pub use txn::{TxnAnswer, TxnAsk, TxnDescription, TxnListing, TxnRequest, TxnState};

@@ -29,7 +29,6 @@ pub(in crate::core) struct Scope<'a> {
     /// The partition whose log this machine is kept in.
     pub(in crate::core) partition: PartitionKey,
     /// Its leader epoch, which is also the coordinator's.
-    #[expect(dead_code, reason = "markers carry it")]
     pub(in crate::core) epoch: i32,
     /// A planted flaw.
     pub(in crate::core) flaw: Option<crate::flaws::Flaw>,
@@ -270,7 +269,6 @@ impl<M: Machine> Shards<M> {
 
     /// A marker has been appended to a log here, which now ends at `end`: once that is committed, the
     /// transaction of a producer is over. (A marker from before the epoch is met in the log.)
-    #[expect(dead_code, reason = "for whoever writes the markers")]
     pub(in crate::core) fn marker(&mut self, key: PartitionKey, end: i64, producer_id: i64, committed: bool) {
         if let Some(shard) = self.shards.get_mut(&key) {
             shard.pending.push_back(Pending { end, what: What::Marker { producer_id, committed } });

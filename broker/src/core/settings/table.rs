@@ -180,6 +180,18 @@ pub static SETTINGS: &[Setting] = &[
         Kind::Int(1),
         "size of a segment file of `__consumer_offsets`",
     ),
+    at_broker(
+        "producer.id.expiration.check.interval.ms",
+        "600000",
+        Kind::Int(1),
+        "how often producers that may be forgotten are looked for",
+    ),
+    at_broker(
+        "producer.id.expiration.ms",
+        "86400000",
+        Kind::Int(1),
+        "a producer that has written nothing to a partition for so long is forgotten there",
+    ),
     at_broker("replica.fetch.backoff.ms", "1000", Kind::Int(0), "wait after a failed fetch from a leader"),
     at_broker("replica.fetch.max.bytes", "1048576", Kind::Int(0), "most bytes of a partition in a fetch"),
     at_broker(
@@ -219,6 +231,36 @@ pub static SETTINGS: &[Setting] = &[
         "longest wait for a leader's answer to a replica's fetch",
     ),
     at_broker(
+        "request.timeout.ms",
+        "30000",
+        Kind::Int(1),
+        "longest wait for a write of the transaction coordinator and for its markers",
+    ),
+    at_broker(
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms",
+        "10000",
+        Kind::Int(1),
+        "how often transactions that are open for too long are looked for",
+    ),
+    at_broker(
+        "transaction.max.timeout.ms",
+        "900000",
+        Kind::Int(1),
+        "longest time-out of transactions that a producer may ask for",
+    ),
+    at_broker(
+        "transaction.partition.verification.enable",
+        "true",
+        Kind::Boolean,
+        "refuse records of a transaction whose coordinator does not know that the partition is part of it",
+    ),
+    at_broker(
+        "transaction.remove.expired.transaction.cleanup.interval.ms",
+        "3600000",
+        Kind::Int(1),
+        "how often transactional ids that may be forgotten are looked for",
+    ),
+    at_broker(
         "transaction.state.log.min.isr",
         "2",
         Kind::Int(1),
@@ -241,6 +283,21 @@ pub static SETTINGS: &[Setting] = &[
         "104857600",
         Kind::Int(1),
         "size of a segment file of `__transaction_state`",
+    ),
+    only(
+        at_broker(
+            "transaction.version",
+            "1",
+            Kind::Word,
+            "the finalized feature of that name; 2 raises the producer's epoch with every transaction (KIP-890)",
+        ),
+        &["1", "2"],
+    ),
+    at_broker(
+        "transactional.id.expiration.ms",
+        "604800000",
+        Kind::Int(1),
+        "a transactional id that nobody has used for so long is forgotten",
     ),
     at_both(
         "unclean.leader.election.enable",

@@ -6,5 +6,6 @@ mod registration;
 mod replication;
 mod sans_io;
 mod schedules;
+mod transactions;
 mod truncation;
 mod world;

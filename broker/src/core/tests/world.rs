@@ -1,8 +1,11 @@
 //! A cluster in memory: broker cores, a controller core, disks, and channels that can be cut or delayed.
 
+mod errands;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
+use errands::Errands;
 use wire::batch::{Header, PATCHED, patched_prefix};
 
 use super::super::*;
@@ -32,6 +35,9 @@ enum Message {
     Fetch(u64, FetchRequest),
     Fetched(u64, Vec<FetchedPartition>),
     Produce(ProduceRequest),
+    Transaction(RequestId, TxnRequest),
+    Ask(Errand, PeerRequest),
+    Answered(Errand, PeerAnswer),
 }
 
 /// What becomes of the bytes on a cut link.
@@ -71,6 +77,11 @@ pub(super) struct World {
     pub(super) fetched: BTreeMap<RequestId, (Option<Refusal>, i64, Records)>,
     /// What group coordinators answered.
     pub(super) answers: BTreeMap<RequestId, GroupAnswer>,
+    /// What the coordinators of transactions answered.
+    pub(super) txn_answers: BTreeMap<RequestId, TxnAnswer>,
+    /// What consumers were answered, as it was.
+    raw: BTreeMap<RequestId, (FetchResult, Vec<Batch>)>,
+    errands: Errands,
     reads: VecDeque<(i32, Input)>,
     numbers: u64,
     settings: BTreeMap<String, String>,
@@ -85,7 +96,8 @@ pub(super) fn strings(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// What a batch of this world looks like: header fields as text, then the value.
+/// What a batch of this world looks like: header fields as text, then the value. A value that begins with `~` is
+/// part of a transaction.
 pub(super) fn batch(value: &str, records: i32, producer: Option<(i64, i16, i32)>) -> Batch {
     let (producer_id, producer_epoch, base_sequence) = producer.unwrap_or((-1, -1, -1));
     let bytes = Bytes::from(format!("{records}|{producer_id}|{producer_epoch}|{base_sequence}|{value}"));
@@ -97,7 +109,7 @@ pub(super) fn batch(value: &str, records: i32, producer: Option<(i64, i16, i32)>
 fn parse(bytes: &Bytes) -> BatchInfo {
     // What coordinators write are real batches; those begin with an offset, which is 0 before it is patched.
     if let Some(header) = Header::parse(bytes).ok().filter(|_| bytes[0] == 0) {
-        return BatchInfo::from(&header);
+        return BatchInfo::read(&header, bytes);
     }
     let text = std::str::from_utf8(bytes).expect("text");
     let mut fields = text.split('|').map(|field| field.parse::<i64>().unwrap_or(0));
@@ -110,7 +122,9 @@ fn parse(bytes: &Bytes) -> BatchInfo {
         base_offset: 0,
         leader_epoch: -1,
         control: false,
-        transactional: false,
+        transactional: text.rsplit('|').next().is_some_and(|value| value.starts_with('~')),
+        marker: None,
+        max_timestamp: 0,
         size: bytes.len() as u32,
     }
 }
@@ -159,6 +173,9 @@ impl World {
             replies: BTreeMap::new(),
             fetched: BTreeMap::new(),
             answers: BTreeMap::new(),
+            txn_answers: BTreeMap::new(),
+            raw: BTreeMap::new(),
+            errands: Errands::default(),
             reads: VecDeque::new(),
             numbers: 0,
             settings,
@@ -234,6 +251,7 @@ impl World {
         self.channels.retain(|(from, to, _), _| *from != id && *to != id);
         self.outstanding.retain(|(asker, ..)| *asker != id);
         self.serving.retain(|_, (asker, ..)| *asker != id);
+        self.forget_errands(id);
         self.fail_fetches(|_, to| to == id);
     }
 
@@ -320,6 +338,7 @@ impl World {
 
     /// Fails every fetch under way from one end to another. Its messages may arrive all the same.
     fn fail_fetches(&mut self, between: impl Fn(i32, i32) -> bool) {
+        self.fail_errands(&between);
         let lost: Vec<_> = self.outstanding.iter().copied().filter(|(a, b, _)| between(*a, *b)).collect();
         lost.into_iter().for_each(|lost| self.fail_fetch(lost));
     }
@@ -402,7 +421,12 @@ impl World {
                     self.step(to, Input::FetchResponse { from, correlation, partitions: Some(partitions) });
                 }
             }
-            Some(Message::Produce(_)) | None => {}
+            Some(Message::Transaction(id, request)) if self.is_up(to) => {
+                self.step(to, Input::Transaction { id, request });
+            }
+            Some(Message::Ask(errand, request)) => self.serve_peer(channel, errand, request),
+            Some(Message::Answered(errand, answer)) => self.hear_peer(channel, errand, answer),
+            Some(Message::Produce(_) | Message::Transaction(..)) | None => {}
         }
     }
 
@@ -411,6 +435,8 @@ impl World {
             self.channels.entry(channel).or_default().push_back(message);
         } else if let Message::Fetch(correlation, _) = message {
             self.fail_fetch((channel.0, channel.1, correlation));
+        } else if let Message::Ask(errand, _) = message {
+            self.reads.push_back((channel.0, Input::PeerAnswer { errand, answer: None }));
         }
     }
 
@@ -437,7 +463,9 @@ impl World {
         let node = self.nodes.get_mut(&id).expect("a node");
         node.core.as_mut().expect("it is up").step(now, input, &mut out);
         out.into_iter().for_each(|output| self.execute(id, output));
-        if let Some((id, read)) = self.reads.pop_front() {
+        if let Some((id, read)) = self.reads.pop_front()
+            && self.is_up(id)
+        {
             self.step(id, read);
         }
     }
@@ -479,9 +507,22 @@ impl World {
                 node.synced.remove(&key);
                 node.disk.insert(key, Vec::new());
             }
-            Output::ProduceReply { id, partitions } => {
-                self.replies.insert(id, partitions[0].result);
+            Output::ProduceReply { id: request, partitions } => {
+                let answer: PeerAnswer = partitions.iter().map(|one| one.result.err()).collect();
+                if !self.answer_peer(id, request, &answer) {
+                    self.replies.insert(request, partitions[0].result);
+                }
             }
+            Output::TransactionReply { id: request, answer } => {
+                let to_peer = match &answer {
+                    TxnAnswer::Places(places) => self.answer_peer(id, request, places),
+                    _ => false,
+                };
+                if !to_peer {
+                    self.txn_answers.entry(request).or_insert(answer);
+                }
+            }
+            Output::AskPeer { to, errand, request } => self.ask_peer(id, to, errand, request),
             Output::FetchReply { id: request, partitions } => self.answer_fetch(id, request, &partitions),
             Output::ReadLog { key, leader_epoch, from, to } => {
                 let disk = &self.nodes[&id].disk[&key];
@@ -530,6 +571,8 @@ impl World {
             let records =
                 read(&results[0]).iter().map(|batch| (batch.info.base_offset, value(batch))).collect();
             self.fetched.insert(request, (results[0].error, results[0].high_watermark, records));
+            let batches = read(&results[0]);
+            self.raw.insert(request, (results[0].clone(), batches));
             return;
         };
         let partition = |result: &FetchResult| FetchedPartition {
@@ -570,8 +613,24 @@ impl World {
         batch: Batch,
     ) -> RequestId {
         let id = RequestId(self.number());
-        let request =
-            ProduceRequest { id, acks, timeout_ms: 5_000, partitions: vec![ProducePartition { key, batch }] };
+        let partitions = vec![ProducePartition { key, batch }];
+        let request = ProduceRequest { id, acks, timeout_ms: 5_000, transaction: None, partitions };
+        self.send((CLIENTS, node, id.0), Message::Produce(request));
+        id
+    }
+
+    /// The same in a transaction.
+    pub(super) fn send_in_txn(
+        &mut self,
+        node: i32,
+        key: PartitionKey,
+        transaction: (&str, TxnManner),
+        batch: Batch,
+    ) -> RequestId {
+        let id = RequestId(self.number());
+        let transaction = Some((transaction.0.to_owned(), transaction.1));
+        let partitions = vec![ProducePartition { key, batch }];
+        let request = ProduceRequest { id, acks: -1, timeout_ms: 5_000, transaction, partitions };
         self.send((CLIENTS, node, id.0), Message::Produce(request));
         id
     }
@@ -599,7 +658,7 @@ impl World {
             log_start: -1,
         };
         let request = FetchRequest {
-            replica: None,
+            reader: Reader::Uncommitted,
             max_wait_ms: wait_ms,
             min_bytes: 1,
             max_bytes: 1 << 20,

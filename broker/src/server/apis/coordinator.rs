@@ -71,7 +71,8 @@ fn leader<'a>(
     Ok((partition.leader, broker.host.as_str(), broker.port))
 }
 
-async fn create_missing(host: &Rc<Host>, topic: InternalTopic) {
+/// Creates an internal topic if it is not there yet, and waits for it.
+pub(super) async fn create_missing(host: &Rc<Host>, topic: InternalTopic) {
     let there = || host.image().topics.contains_key(topic.name());
     if there() {
         return;

@@ -5,16 +5,22 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::ProducerId;
 use kafka_protocol::messages::fetch_request::FetchRequest;
 use kafka_protocol::messages::fetch_response::{
-    EpochEndOffset, FetchResponse, FetchableTopicResponse, PartitionData,
+    AbortedTransaction, EpochEndOffset, FetchResponse, FetchableTopicResponse, PartitionData,
 };
 use wire::frame::Head;
 
 use super::named;
-use crate::core::{self, ClusterImage, FetchPartition, FetchResult, PartitionKey, ReplicaIdentity, Uuid};
+use crate::core::{
+    self, ClusterImage, FetchPartition, FetchResult, PartitionKey, Reader, ReplicaIdentity, Uuid,
+};
 use crate::server::connection::{Answer, Closed};
 use crate::server::engine::Host;
+
+/// The isolation level that stops at the last stable offset.
+pub(super) const READ_COMMITTED: i8 = 1;
 use crate::server::limits;
 
 /// Fetches, and answers when there is enough or time is up.
@@ -53,10 +59,14 @@ pub(super) fn handle(host: &Rc<Host>, head: Head) -> Result<Answer, Closed> {
     // An error is news: it must not wait for bytes. And nothing comes of waiting for nothing.
     let wrong = topics.iter().any(|(_, _, slots)| slots.iter().any(|(_, slot)| slot.is_err()));
     let max_wait_ms = if wrong { 0 } else { u64::try_from(request.max_wait_ms).unwrap_or(0) };
-    let replica = replica(&request);
+    let reader = match replica(&request) {
+        Some(replica) => Reader::Replica(replica),
+        None if request.isolation_level == READ_COMMITTED => Reader::Committed,
+        None => Reader::Uncommitted,
+    };
     let waiting = (!wanted.is_empty()).then(|| {
         host.fetch(core::FetchRequest {
-            replica,
+            reader,
             max_wait_ms,
             min_bytes: u32::try_from(request.min_bytes).unwrap_or(0),
             max_bytes: u32::try_from(request.max_bytes).unwrap_or(0).min(limits::FETCH_BYTES),
@@ -73,7 +83,7 @@ pub(super) fn handle(host: &Rc<Host>, head: Head) -> Result<Answer, Closed> {
                 let data = match slot {
                     Ok(at) => {
                         let (result, bytes) = &mut results[at];
-                        answer(result, std::mem::take(bytes), by_id)
+                        answer(result, std::mem::take(bytes), by_id, reader)
                     }
                     Err(error) => PartitionData::default()
                         .with_error_code(error.code())
@@ -100,7 +110,11 @@ fn replica(request: &FetchRequest) -> Option<ReplicaIdentity> {
     (node >= 0).then_some(ReplicaIdentity { node, broker_epoch })
 }
 
-fn identified(image: &ClusterImage, topic: Uuid, partition: i32) -> Result<PartitionKey, ResponseError> {
+pub(super) fn identified(
+    image: &ClusterImage,
+    topic: Uuid,
+    partition: i32,
+) -> Result<PartitionKey, ResponseError> {
     let key = PartitionKey { topic, partition };
     match (image.topic(topic), image.partition(key)) {
         (_, Some(_)) => Ok(key),
@@ -109,7 +123,7 @@ fn identified(image: &ClusterImage, topic: Uuid, partition: i32) -> Result<Parti
     }
 }
 
-fn answer(result: &FetchResult, bytes: Bytes, by_id: bool) -> PartitionData {
+fn answer(result: &FetchResult, bytes: Bytes, by_id: bool, reader: Reader) -> PartitionData {
     let code = result.error.map_or(0, |refusal| match refusal {
         // A topic deleted while the fetch waited; older versions have no word for it.
         core::Refusal::UnknownTopicId if !by_id => ResponseError::UnknownTopicOrPartition.code(),
@@ -118,9 +132,16 @@ fn answer(result: &FetchResult, bytes: Bytes, by_id: bool) -> PartitionData {
     let mut data = PartitionData::default()
         .with_error_code(code)
         .with_high_watermark(result.high_watermark)
-        .with_last_stable_offset(result.high_watermark)
+        .with_last_stable_offset(result.last_stable)
         .with_log_start_offset(result.log_start)
         .with_records(Some(bytes));
+    // Null for those who read everything.
+    let aborted = result.aborted.iter().map(|one| {
+        AbortedTransaction::default()
+            .with_producer_id(ProducerId(one.producer_id))
+            .with_first_offset(one.first_offset)
+    });
+    data.aborted_transactions = (reader == Reader::Committed).then(|| aborted.collect());
     if let Some(diverging) = result.diverging {
         data.diverging_epoch =
             EpochEndOffset::default().with_epoch(diverging.epoch).with_end_offset(diverging.end_offset);

@@ -19,12 +19,15 @@ mod produce;
 mod producer_id;
 mod reassignments;
 mod topics;
+mod transaction_views;
+mod transactions;
 
 use std::net::IpAddr;
 use std::rc::Rc;
 
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::{ApiKey, ApiVersionsResponse, TopicName, api_versions_response::ApiVersion};
+use kafka_protocol::messages::api_versions_response::{ApiVersion, FinalizedFeatureKey, SupportedFeatureKey};
+use kafka_protocol::messages::{ApiKey, ApiVersionsResponse, TopicName};
 use kafka_protocol::protocol::{Encodable, HeaderVersion, Request, StrBytes};
 use wire::frame::Head;
 use wire::schema;
@@ -41,7 +44,7 @@ pub(super) fn handle(host: &Rc<Host>, peer: IpAddr, head: Head) -> Result<Answer
     match head.key {
         ApiKey::Produce => produce::handle(host, head),
         ApiKey::Fetch => fetch::handle(host, head),
-        ApiKey::ApiVersions => ready(&head, &versions(&head)),
+        ApiKey::ApiVersions => ready(&head, &versions(host, &head)),
         ApiKey::ListOffsets => ready(&head, &offsets::list(host, head.version, &head.body()?)),
         ApiKey::OffsetForLeaderEpoch => ready(&head, &offsets::of_epochs(host, &head.body()?)),
         ApiKey::DescribeConfigs => ready(&head, &configs::describe(host, &head.body()?)),
@@ -63,6 +66,14 @@ pub(super) fn handle(host: &Rc<Host>, peer: IpAddr, head: Head) -> Result<Answer
         ApiKey::DeleteAcls => ready(&head, &acls::delete(&head.body()?)),
         ApiKey::FindCoordinator => later(host, head, coordinator::find),
         ApiKey::InitProducerId => later(host, head, producer_id::init),
+        ApiKey::AddPartitionsToTxn => later(host, head, transactions::add_partitions),
+        ApiKey::AddOffsetsToTxn => later(host, head, transactions::add_offsets),
+        ApiKey::EndTxn => later(host, head, transactions::end),
+        ApiKey::TxnOffsetCommit => transactions::commit_offsets(groups::Asker { host, peer, head }),
+        ApiKey::WriteTxnMarkers => transactions::write_markers(host, head),
+        ApiKey::DescribeProducers => ready(&head, &transaction_views::producers(host, &head.body()?)),
+        ApiKey::DescribeTransactions => later(host, head, transaction_views::describe),
+        ApiKey::ListTransactions => ready(&head, &transaction_views::list(host, head.version, &head.body()?)),
         _ => groups::handle(host, peer, head),
     }
 }
@@ -84,16 +95,46 @@ where
     Ok(Box::pin(async move { Ok(Some(head.answer(&work.await)?)) }))
 }
 
-/// Advertises what [`schema::APIS`] lists, and nothing else: no transaction, no telemetry.
-fn versions(head: &Head) -> ApiVersionsResponse {
+/// Advertises what [`schema::APIS`] lists, and nothing else: no telemetry. Under transaction version 1 no version
+/// that speaks of version 2, so that a client which does not look at features cannot take it for granted.
+fn versions(host: &Rc<Host>, head: &Head) -> ApiVersionsResponse {
     let error = if head.is_unknown_version() { ResponseError::UnsupportedVersion.code() } else { 0 };
+    let level = host.settings.number("transaction.version");
+    let level = i16::try_from(level).unwrap_or(1);
     let keys = schema::APIS.iter().map(|api| {
+        let most = match api.key {
+            ApiKey::Produce if level < 2 => 11,
+            ApiKey::AddPartitionsToTxn
+            | ApiKey::AddOffsetsToTxn
+            | ApiKey::EndTxn
+            | ApiKey::TxnOffsetCommit
+                if level < 2 =>
+            {
+                3
+            }
+            _ => api.max,
+        };
         ApiVersion::default()
             .with_api_key(api.key as i16)
             .with_min_version(api.advertised_min())
-            .with_max_version(api.max)
+            .with_max_version(most)
     });
-    ApiVersionsResponse::default().with_error_code(error).with_api_keys(keys.collect())
+    let response = ApiVersionsResponse::default().with_error_code(error).with_api_keys(keys.collect());
+    if head.version < 3 || head.is_unknown_version() || level < 2 {
+        return response;
+    }
+    let name = || text("transaction.version");
+    response
+        .with_supported_features(vec![
+            SupportedFeatureKey::default().with_name(name()).with_min_version(0).with_max_version(level),
+        ])
+        .with_finalized_features_epoch(1)
+        .with_finalized_features(vec![
+            FinalizedFeatureKey::default()
+                .with_name(name())
+                .with_min_version_level(level)
+                .with_max_version_level(level),
+        ])
 }
 
 /// The partition of a topic name, if the metadata has it.

@@ -15,6 +15,7 @@ use kafka_protocol::messages::{
     TopicName,
 };
 
+use super::fetch::READ_COMMITTED;
 use super::named;
 use crate::server::engine::{Engine, Host};
 use crate::server::storage::Stored;
@@ -24,13 +25,13 @@ const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
 const EARLIEST_LOCAL: i64 = -4;
 
-/// Answers ListOffsets. Both isolation levels end at the high watermark: there are no transactions.
+/// Answers ListOffsets: up to the high watermark, or to the last stable offset under read_committed.
 pub(super) fn list(host: &Rc<Host>, version: i16, request: &ListOffsetsRequest) -> ListOffsetsResponse {
     let topics = request.topics.iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|asked| {
             let response =
                 ListOffsetsPartitionResponse::default().with_partition_index(asked.partition_index);
-            match host.with(|engine| find(engine, &topic.name, asked)) {
+            match host.with(|engine| find(engine, &topic.name, asked, request.isolation_level)) {
                 Err(code) => response.with_error_code(code).with_offset(-1).with_timestamp(-1),
                 Ok(found) => {
                     let response = response.with_offset(found.offset).with_timestamp(found.timestamp);
@@ -46,7 +47,12 @@ pub(super) fn list(host: &Rc<Host>, version: i16, request: &ListOffsetsRequest) 
     ListOffsetsResponse::default().with_topics(topics.collect())
 }
 
-fn find(engine: &Engine, topic: &TopicName, asked: &ListOffsetsPartition) -> Result<Stored, i16> {
+fn find(
+    engine: &Engine,
+    topic: &TopicName,
+    asked: &ListOffsetsPartition,
+    isolation_level: i8,
+) -> Result<Stored, i16> {
     let unknown = ResponseError::UnknownTopicOrPartition.code();
     let key = named(engine.core.image(), topic, asked.partition_index).ok_or(unknown)?;
     let offsets = engine.core.offsets(key, asked.current_leader_epoch).map_err(crate::core::Refusal::code)?;
@@ -55,6 +61,10 @@ fn find(engine: &Engine, topic: &TopicName, asked: &ListOffsetsPartition) -> Res
     let at = |offset, leader_epoch| Stored { offset, timestamp: -1, leader_epoch };
     // Where the end is not known yet, everything but the start is not available (KIP-207).
     let latest = offsets.latest.map_err(crate::core::Refusal::code);
+    let latest = match isolation_level {
+        READ_COMMITTED => latest.map(|_| offsets.last_stable),
+        _ => latest,
+    };
     match asked.timestamp {
         EARLIEST | EARLIEST_LOCAL => {
             Ok(at(offsets.log_start, log.epoch_at(offsets.log_start).unwrap_or(offsets.leader_epoch)))

@@ -12,8 +12,9 @@ use kafka_protocol::messages::produce_response::{
 use wire::batch::{BatchError, Header};
 use wire::frame::Head;
 
+use super::fetch::identified;
 use super::named;
-use crate::core::{Batch, InternalTopic, ProducePartition, ProduceResult};
+use crate::core::{Batch, InternalTopic, ProducePartition, ProduceResult, TxnManner, Uuid};
 use crate::server::connection::{Answer, Closed};
 use crate::server::engine::Host;
 use crate::server::storage;
@@ -25,6 +26,7 @@ use crate::server::storage;
 pub(super) fn handle(host: &Rc<Host>, head: Head) -> Result<Answer, Closed> {
     let request: ProduceRequest = head.body()?;
     let acks = request.acks;
+    let by_id = head.version >= 13;
     let image = host.image();
     let mut accepted: Vec<ProducePartition> = Vec::new();
     let mut seen = HashSet::new();
@@ -34,31 +36,44 @@ pub(super) fn handle(host: &Rc<Host>, head: Head) -> Result<Answer, Closed> {
     let administers = head.client == "__admin_client";
     for topic in request.topic_data {
         let mut slots = Vec::with_capacity(topic.partition_data.len());
+        let id = Uuid(topic.topic_id.into_bytes());
+        let name = if by_id { image.topic(id).map_or("", |(name, _)| name) } else { topic.name.as_str() };
+        let forbidden = !administers && InternalTopic::named(name).is_some();
         for data in topic.partition_data {
-            let slot = match named(&image, &topic.name, data.index) {
-                None => Err(ResponseError::UnknownTopicOrPartition),
-                Some(_) if !administers && InternalTopic::named(&topic.name).is_some() => {
-                    Err(ResponseError::InvalidTopicException)
-                }
-                Some(key) if !seen.insert(key) => Err(ResponseError::InvalidRequest),
-                Some(key) => validate(data.records).map(|batch| {
+            let key = if by_id {
+                identified(&image, id, data.index)
+            } else {
+                named(&image, &topic.name, data.index).ok_or(ResponseError::UnknownTopicOrPartition)
+            };
+            let slot = match key {
+                Err(error) => Err(error),
+                Ok(_) if forbidden => Err(ResponseError::InvalidTopicException),
+                Ok(key) if !seen.insert(key) => Err(ResponseError::InvalidRequest),
+                Ok(key) => validate(data.records).map(|batch| {
                     accepted.push(ProducePartition { key, batch });
                     accepted.len() - 1
                 }),
             };
             slots.push((data.index, slot));
         }
-        topics.push((topic.name, slots));
+        topics.push((topic.name, topic.topic_id, slots));
     }
     let timeout_ms = u64::try_from(request.timeout_ms).unwrap_or(0);
-    let waiting = (!accepted.is_empty()).then(|| host.produce(acks, timeout_ms, accepted));
+    let implicit = host.settings.number("transaction.version") >= 2;
+    let manner = match head.version {
+        12.. if implicit => TxnManner::Implicit,
+        11.. => TxnManner::Abortable,
+        _ => TxnManner::Plain,
+    };
+    let transaction = request.transactional_id.map(|id| (id.to_string(), manner));
+    let waiting = (!accepted.is_empty()).then(|| host.produce(acks, timeout_ms, transaction, accepted));
     Ok(Box::pin(async move {
         let results = match waiting {
             Some(waiting) => waiting.await.map_err(|_| Closed::Ending)?,
             None => Vec::new(),
         };
         let mut failed = false;
-        let responses = topics.into_iter().map(|(name, slots)| {
+        let responses = topics.into_iter().map(|(name, id, slots)| {
             let partitions = slots.into_iter().map(|(index, slot)| {
                 let response = match slot {
                     Ok(at) => answer(&results[at]),
@@ -69,7 +84,10 @@ pub(super) fn handle(host: &Rc<Host>, head: Head) -> Result<Answer, Closed> {
                 failed |= response.error_code != 0;
                 response.with_index(index)
             });
-            TopicProduceResponse::default().with_name(name).with_partition_responses(partitions.collect())
+            TopicProduceResponse::default()
+                .with_name(name)
+                .with_topic_id(id)
+                .with_partition_responses(partitions.collect())
         });
         let response = ProduceResponse::default().with_responses(responses.collect());
         match acks {

@@ -250,14 +250,9 @@ impl Logs {
     }
 }
 
-/// What the core wants to know of a batch.
-pub(crate) fn info(header: &wire::batch::Header) -> BatchInfo {
-    header.into()
-}
-
 /// A batch with its header, as the core takes it.
 pub(crate) fn batch(header: &wire::batch::Header, bytes: Bytes) -> Batch {
-    Batch { info: info(header), bytes }
+    Batch { info: BatchInfo::read(header, &bytes), bytes }
 }
 
 #[cfg(test)]

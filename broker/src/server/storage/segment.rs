@@ -74,7 +74,7 @@ impl Segment {
                 Ok(header) if header.base_offset >= next_offset => {
                     segment.place(&header, header.base_offset, header.leader_epoch);
                     next_offset = header.last_offset() + 1;
-                    batches.push(super::info(&header));
+                    batches.push(BatchInfo::read(&header, &buffer));
                 }
                 Ok(header) => {
                     cut = Some(format!("offset {} after {}", header.base_offset, next_offset - 1));

@@ -184,7 +184,8 @@ impl<'a, O: Object> Search<'a, O> {
                 return Ended::Found;
             }
             steps += 1;
-            if steps.is_multiple_of(STEPS_UNWATCHED) && (clock::now().0 >= until || self.bytes(configuration) >= room)
+            if steps.is_multiple_of(STEPS_UNWATCHED)
+                && (clock::now().0 >= until || self.bytes(configuration) >= room)
             {
                 return Ended::Paused;
             }
