@@ -14,16 +14,16 @@ const TOO_LATE: &str =
 
 pub(super) fn check(context: &Context<'_>, derived: &Derived) -> Vec<Finding> {
     let (mut lost, mut unseen, mut late) = (Vec::new(), Vec::new(), Vec::new());
-    for producer in &context.producers {
-        for (send, place) in producer.sends() {
-            let log = send.partition.and_then(|partition| context.log(partition));
-            if derived.knows(send.tag, Fact::Lost) {
-                lost.push((send, place));
-            } else if derived.is_unseen(context.history, &send, log, place) {
-                let polled = send.partition.and_then(|partition| derived.last_poll(partition));
-                let chance = polled >= send.completed;
-                if chance { &mut unseen } else { &mut late }.push((send, place));
-            }
+    for (producer, rank) in derived.unread() {
+        let producer = &context.producers[producer];
+        let (send, place) = (producer.send(rank), producer.place(rank));
+        let log = send.partition.and_then(|partition| context.log(partition));
+        if derived.knows(send.tag, Fact::Lost) {
+            lost.push((send, place));
+        } else if derived.is_unseen(context.history, &send, log, place) {
+            let polled = send.partition.and_then(|partition| derived.last_poll(partition));
+            let chance = polled >= send.completed;
+            if chance { &mut unseen } else { &mut late }.push((send, place));
         }
     }
     let mut findings = Vec::new();

@@ -4,7 +4,7 @@ use history::{Function, Offset, Operation, Outcome, Partition, Session, Tag};
 
 use super::{INT_POLL, INT_SKIP, POLL, SKIP, Tally};
 use crate::Finding;
-use crate::context::{Context, Derived, involved};
+use crate::context::{Context, Derived, involved, parallel};
 use crate::judgement::Witness;
 use crate::spec::Kind;
 
@@ -41,19 +41,40 @@ struct Found {
     regrouped: (Tally, Tally),
 }
 
-pub(super) fn check(context: &Context<'_>, derived: &Derived) -> Vec<Finding> {
-    let mut walk = Walk {
-        context,
-        derived,
-        due: context.logs.iter().map(|_| None).collect(),
-        last: vec![None; context.logs.len()],
-        here: vec![None; context.logs.len()],
-        found: Found::default(),
-    };
-    for session in context.history.sessions.iter().filter(|session| session.delivery_count() > 0) {
-        walk.session(session);
+impl Found {
+    fn merge(&mut self, other: Self) {
+        let pairs = [
+            (&mut self.inside, other.inside),
+            (&mut self.between, other.between),
+            (&mut self.regrouped, other.regrouped),
+        ];
+        for (mine, theirs) in pairs {
+            mine.0.merge(theirs.0);
+            mine.1.merge(theirs.1);
+        }
     }
-    let Found { inside, between, regrouped } = walk.found;
+}
+
+pub(super) fn check(context: &Context<'_>, derived: &Derived) -> Vec<Finding> {
+    let sessions: Vec<&Session> =
+        context.history.sessions.iter().filter(|session| session.delivery_count() > 0).collect();
+    let found = parallel::map(&sessions, |session| {
+        let mut walk = Walk {
+            context,
+            derived,
+            due: context.logs.iter().map(|_| None).collect(),
+            last: vec![None; context.logs.len()],
+            here: vec![None; context.logs.len()],
+            found: Found::default(),
+        };
+        walk.session(session);
+        walk.found
+    });
+    let mut all = Found::default();
+    for found in found {
+        all.merge(found);
+    }
+    let Found { inside, between, regrouped } = all;
     let kinds = [
         (between.0, &POLL, None),
         (regrouped.0, &POLL, Some(REGROUPED)),
@@ -84,7 +105,6 @@ struct Walk<'c, 'h> {
 
 impl Walk<'_, '_> {
     fn session(&mut self, session: &Session) {
-        self.last.fill(None);
         let mut grouped = false;
         let mut deliveries = session.deliveries();
         let mut touched: Vec<usize> = Vec::new();

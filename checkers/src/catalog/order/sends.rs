@@ -6,7 +6,7 @@ use history::{Offset, Operation, Outcome, Partition, Send, Session, Tag};
 
 use super::{INT_SEND, INT_SEND_SKIP, KEY, SEND, Tally};
 use crate::Finding;
-use crate::context::{Context, Derived, Fact, Place, Producer};
+use crate::context::{Context, Derived, Fact, Place, Producer, parallel};
 use crate::judgement::Witness;
 
 /// A send that took part: where its record is, and which operation made it.
@@ -28,9 +28,14 @@ struct Found {
 }
 
 pub(super) fn check(context: &Context<'_>, derived: &Derived) -> Vec<Finding> {
+    let senders: Vec<&Producer<'_>> =
+        context.producers.iter().filter(|producer| producer.len() > 0).collect();
     let mut found = Found::default();
-    for producer in &context.producers {
-        session(context, derived, producer, &mut found);
+    for more in parallel::map(&senders, |producer| session(context, derived, producer)) {
+        found.between.merge(more.between);
+        found.inside.merge(more.inside);
+        found.keys.merge(more.keys);
+        found.gaps.merge(more.gaps);
     }
     [(found.between, &SEND), (found.keys, &KEY), (found.inside, &INT_SEND), (found.gaps, &INT_SEND_SKIP)]
         .into_iter()
@@ -38,7 +43,8 @@ pub(super) fn check(context: &Context<'_>, derived: &Derived) -> Vec<Finding> {
         .collect()
 }
 
-fn session(context: &Context<'_>, derived: &Derived, producer: &Producer<'_>, found: &mut Found) {
+fn session(context: &Context<'_>, derived: &Derived, producer: &Producer<'_>) -> Found {
+    let mut found = Found::default();
     let session = producer.session;
     let mut last: BTreeMap<Partition, Placed> = BTreeMap::new();
     let mut keys: BTreeMap<u64, Placed> = BTreeMap::new();
@@ -68,6 +74,7 @@ fn session(context: &Context<'_>, derived: &Derived, producer: &Producer<'_>, fo
             }
         }
     }
+    found
 }
 
 /// Order is judged on what was acknowledged: a record whose fate is unknown may land at any time. One of an

@@ -51,15 +51,20 @@ pub(super) fn gather(
         tells_rebalances: false,
         began: Nanos(u64::MAX),
     };
-    for producer in producers {
-        evidence.sends(producer.session, names);
+    let mut unsure = Vec::new();
+    for session in
+        producers.iter().map(|producer| producer.session).filter(|session| session.send_count() > 0)
+    {
+        if evidence.sends(session, names) {
+            unsure.push(session);
+        }
     }
     for (index, session) in history.sessions.iter().enumerate() {
         evidence.polls(index, session, names);
     }
     let atomic = read_committed && history.imported.as_ref().is_none_or(|imported| imported.transactions);
-    for producer in producers {
-        evidence.proven(producer.session, names, atomic);
+    for session in unsure {
+        evidence.proven(session, names, atomic);
     }
     for last in &mut evidence.last_poll {
         *last = (*last).max(evidence.polled_all);
@@ -71,7 +76,9 @@ pub(super) fn gather(
 }
 
 impl Evidence {
-    fn sends(&mut self, session: &Session, names: &Names) {
+    /// Whether there were sends of unknown outcome.
+    fn sends(&mut self, session: &Session, names: &Names) -> bool {
+        let mut unsure = false;
         let mut sends = session.sends();
         for operation in session.operations() {
             self.began = self.began.min(operation.invoked);
@@ -83,7 +90,7 @@ impl Evidence {
                         self.facts.learn(record, Fact::Committed);
                     }
                     Outcome::Fail => self.facts.learn(record, Fact::Failed),
-                    Outcome::Unknown => {}
+                    Outcome::Unknown => unsure = true,
                 }
                 if operation.outcome != Outcome::Fail
                     && let (Some(partition), Some(offset)) = (send.partition, send.offset)
@@ -93,6 +100,7 @@ impl Evidence {
                 }
             }
         }
+        unsure
     }
 
     fn polls(&mut self, number: usize, session: &Session, names: &Names) {

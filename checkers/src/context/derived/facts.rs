@@ -43,9 +43,10 @@ impl Facts {
         self.0.iter().any(|facts| facts & fact as u8 != 0)
     }
 
-    /// Whether something is known of a record of which something else is not.
-    pub(super) fn any_without(&self, fact: Fact, other: Fact) -> bool {
-        self.0.iter().any(|facts| facts & (fact as u8 | other as u8) == fact as u8)
+    /// Records of which something is known and something else is not.
+    pub(super) fn with_without(&self, fact: Fact, other: Fact) -> impl Iterator<Item = u32> + use<'_> {
+        let fits = move |facts: u8| facts & (fact as u8 | other as u8) == fact as u8;
+        (0_u32..).zip(&self.0).filter(move |(_, facts)| fits(**facts)).map(|(record, _)| record)
     }
 
     pub(super) fn learn(&mut self, record: u32, fact: Fact) {

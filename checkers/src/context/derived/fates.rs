@@ -36,52 +36,54 @@ impl Derived {
                 self.facts.learn(record, Fact::Doubtful);
             }
         }
-        let bounds = self.bounds(history, producers, logs.len());
+        let bounds = self.bounds(history, producers, logs);
         let latest = starts_at_latest(history);
         let subscribes = history.imported.as_ref().is_some_and(|imported| imported.subscribes);
         let last_copy = |tag: Tag| {
             let copies = extras.iter().filter(|extra| extra.tag == tag).map(|extra| extra.offset);
             copies.max()
         };
-        let mut record = 0_u32;
-        for producer in producers {
-            for (send, place) in producer.sends() {
-                let has = |fact| self.facts.has(record, fact);
-                let handled = subscribes && has(Fact::ReadUnsure);
-                if has(Fact::Committed) && !has(Fact::ReadOk) && !handled {
-                    let copy = if place.copies > 1 { last_copy(send.tag) } else { None };
-                    let lost = at(&send, place).is_some_and(|(partition, offset)| {
-                        let offset = copy.map_or(offset, |copy| offset.max(copy));
-                        let log = logs.get(partition.0 as usize);
-                        log.is_some_and(|log| !log.deletes)
-                            && !self.is_held_by_a_stranger(partition, offset)
-                            && bounds.pass(&send, partition, offset, latest)
-                    });
-                    if lost {
-                        self.facts.learn(record, Fact::Lost);
-                    }
-                }
-                record += 1;
+        let unread: Vec<u32> = self.facts.with_without(Fact::Committed, Fact::ReadOk).collect();
+        for record in unread {
+            let (producer, rank) = self.names.split(record);
+            let (send, place) = (producers[producer].send(rank), producers[producer].place(rank));
+            let handled = subscribes && self.facts.has(record, Fact::ReadUnsure);
+            let copy = if place.copies > 1 { last_copy(send.tag) } else { None };
+            let lost = at(&send, place).filter(|_| !handled).is_some_and(|(partition, offset)| {
+                let offset = copy.map_or(offset, |copy| offset.max(copy));
+                let log = logs.get(partition.0 as usize);
+                log.is_some_and(|log| !log.deletes)
+                    && !self.is_held_by_a_stranger(partition, offset)
+                    && bounds.pass(&send, partition, offset, latest)
+            });
+            if lost {
+                self.facts.learn(record, Fact::Lost);
             }
         }
     }
 
-    fn bounds(&self, history: &History, producers: &[Producer<'_>], partitions: usize) -> Bounds {
-        let mut bounds = Bounds {
-            read: vec![None; partitions],
-            first: vec![None; partitions],
-            ends: vec![None; partitions],
+    /// Records that took effect and that no poll which came back returned: producer session and rank there.
+    pub(crate) fn unread(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.facts.with_without(Fact::Committed, Fact::ReadOk).map(|record| self.names.split(record))
+    }
+
+    fn bounds(&self, history: &History, producers: &[Producer<'_>], logs: &[Log]) -> Bounds {
+        // The first copy of a record that was read.
+        let read = |log: &Log, position: usize| {
+            let record = log.number(position).filter(|record| self.facts.has(*record, Fact::ReadOk))?;
+            let offset = log.entries.offset(position);
+            let copy = self.facts.has(record, Fact::Doubtful) && {
+                let (producer, rank) = self.names.split(record);
+                producers[producer].place(rank).offset != offset
+            };
+            (!copy).then_some(offset)
         };
-        let places =
-            producers.iter().flat_map(|producer| (0..producer.len()).map(|rank| producer.place(rank)));
-        for (record, place) in (0_u32..).zip(places) {
-            if self.facts.has(record, Fact::ReadOk) && place.copies > 0 {
-                let partition = place.partition.0 as usize;
-                let (read, first) = (&mut bounds.read[partition], &mut bounds.first[partition]);
-                *read = (*read).max(Some(place.offset));
-                *first = Some(first.map_or(place.offset, |first| first.min(place.offset)));
-            }
-        }
+        let ends = |log: &Log| {
+            let positions = 0..log.entries.len();
+            (positions.clone().find_map(|at| read(log, at)), positions.rev().find_map(|at| read(log, at)))
+        };
+        let (first, read) = logs.iter().map(ends).unzip();
+        let mut bounds = Bounds { first, read, ends: vec![None; logs.len()] };
         for (_, at, note) in history.notes() {
             if let Note::Watermarks { partition, start, end } = note
                 && let Some(known) = bounds.ends.get_mut(partition.0 as usize)

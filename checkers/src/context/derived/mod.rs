@@ -119,7 +119,9 @@ impl Derived {
         let mut doubts = Vec::new();
         if !self.polled {
             doubts.push("no poll came back, so nobody knows what the log holds".to_owned());
-        } else if logs.iter().any(|log| log.deletes) && self.facts.any_without(Fact::Acked, Fact::ReadOk) {
+        } else if logs.iter().any(|log| log.deletes)
+            && self.facts.with_without(Fact::Acked, Fact::ReadOk).next().is_some()
+        {
             doubts.push(
                 "retention or compaction may have deleted acknowledged records that no poll returned: their \
                  absence proves nothing (raise `retention.ms`, set `cleanup.policy=delete`)"
