@@ -155,3 +155,50 @@ pub struct Plan {
     /// The command line that runs this plan again.
     pub rerun: String,
 }
+
+/// The workload of a history that was not recorded by a run of ours.
+const IMPORTED: &str = "imported";
+
+impl Plan {
+    /// The plan of a history that was made elsewhere: what its name is, and what settings it is said to have
+    /// run under. Nothing else is known.
+    #[must_use]
+    pub fn imported(name: &str, cell: Cell) -> Self {
+        Self {
+            version: PLAN_VERSION,
+            run: name.to_owned(),
+            run_hash: RunHash(0),
+            seed: 0,
+            target: TargetKind::Kafka,
+            bootstrap: None,
+            nodes: 0,
+            workload: IMPORTED.to_owned(),
+            nemeses: Vec::new(),
+            checkers: Vec::new(),
+            load: Load {
+                duration_ms: 0,
+                rate: None,
+                records: None,
+                producers: 0,
+                readers: 0,
+                partitions: 0,
+                payload_bytes: 0,
+                keys: 0,
+                sync: false,
+            },
+            cell,
+            profile: Profile::Production,
+            profile_settings: Vec::new(),
+            topic: String::new(),
+            flaw: None,
+            schedule: Vec::new(),
+            rerun: String::new(),
+        }
+    }
+
+    /// Whether this is the plan of a history that was made elsewhere.
+    #[must_use]
+    pub fn is_imported(&self) -> bool {
+        self.workload == IMPORTED
+    }
+}

@@ -39,7 +39,6 @@ const FLAGS: &[&str] = &[
 const VALUES: &[(&str, &[&str])] = &[
     ("--target", &["lab", "mqtt", "rocketmq"]),
     ("--format", &["csv", "json", "junit", "markdown", "ndjson"]),
-    ("--from", &["jepsen"]),
     ("<WHAT>", &["claims"]),
 ];
 

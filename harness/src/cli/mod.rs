@@ -7,6 +7,7 @@ mod check;
 mod cluster;
 mod complaint;
 pub(crate) mod flags;
+mod input;
 mod list;
 mod matrix;
 mod node;

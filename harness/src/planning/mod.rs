@@ -16,6 +16,7 @@ use history::{Load, Plan, TargetKind};
 
 use crate::cli::flags::{LoadArgs, NO_NEMESIS, PlanArgs};
 use crate::cli::quantity::Rate;
+pub(crate) use settings::told;
 
 /// Brokers of the reference cluster.
 const NODES: u32 = 3;

@@ -98,6 +98,28 @@ pub(super) fn settle(
     Ok(Settled { cell, profile, filled_in })
 }
 
+/// The settings that a history from elsewhere is said to have run under, and what follows from them by Kafka's
+/// rules, as `name=value`.
+///
+/// # Errors
+/// An unknown name, a value that does not fit, or a combination that cannot be.
+pub(crate) fn told(set: &[(String, String)]) -> anyhow::Result<(Cell, Vec<String>)> {
+    let mut cell = Cell::default();
+    for (name, value) in set {
+        let entry = names::resolve(name)?;
+        entry.check(value)?;
+        cell.scope_mut(entry.scope).insert(entry.name.to_owned(), value.clone());
+    }
+    let mut implied = Vec::new();
+    let acks = cell.producer.get("acks").map_or("all", String::as_str);
+    if !matches!(acks, "all" | "-1") && !cell.producer.contains_key("enable.idempotence") {
+        cell.producer.insert("enable.idempotence".to_owned(), "false".to_owned());
+        implied.push("enable.idempotence=false".to_owned());
+    }
+    check_combinations(&cell, None)?;
+    Ok((cell, implied))
+}
+
 /// Whether `-X` sets a property, by whichever of its names.
 fn sets(verbatim: &BTreeMap<String, String>, property: &str) -> bool {
     verbatim.keys().any(|given| own_name(given) == own_name(property))

@@ -1,34 +1,37 @@
-//! `highwater check`: stored runs, judged again by this build. Nothing is written to their directories.
+//! `highwater check`: histories judged by this build, stored runs and those of other systems alike. Nothing
+//! is written to their directories.
 
 mod operations;
 
+use anyhow::anyhow;
 use checkers::{Ending, Finding, Judgement, judge};
 use clap::{Args, ValueEnum};
-use history::{LoadError, Plan, clock};
-use results::RunDir;
+use history::clock;
 use serde::Serialize;
 
 use self::operations::OperationsArgs;
+use super::Outcome;
+use super::input::{From, InputArgs, Loaded};
 use super::output::{self, ResultsArgs};
-use super::{Failure, Outcome};
 use crate::exit::Exit;
 
 const EXAMPLES: &str = "\
 Examples:
   highwater check latest
   highwater check results/runs/* --format json
+  highwater check jepsen/history.edn --set acks=all --set isolation.level=read_committed
+  highwater check producer.log consumer.log --from verifiable
   highwater check calls.jsonl --from operations --model register --init 0";
 
-/// Judge stored runs again
+/// Judge histories: stored runs, and those of other systems
 #[derive(Args, Debug)]
 #[command(before_help = EXAMPLES)]
 pub(super) struct CheckCommand {
-    /// `latest`, the name of a run, or its directory; with --model, a file of operations
-    #[arg(value_name = "RUN", required = true)]
-    runs: Vec<String>,
-    /// What the files are
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    from: Option<From>,
+    /// `latest`, the name of a run, its directory, or a history's file
+    #[arg(value_name = "RUN|FILE", required = true)]
+    inputs: Vec<String>,
+    #[command(flatten)]
+    input: InputArgs,
     #[command(flatten)]
     operations: OperationsArgs,
     #[command(flatten)]
@@ -38,19 +41,11 @@ pub(super) struct CheckCommand {
     format: CheckFormat,
 }
 
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
-enum From {
-    /// Stored runs
-    Highwater,
-    /// Calls on objects, JSON Lines; needs --model
-    Operations,
-}
-
 #[derive(ValueEnum, Debug, Clone, Copy)]
 enum CheckFormat {
     /// For a terminal
     Human,
-    /// One object a run, one a line
+    /// One object an input, one a line
     Json,
 }
 
@@ -60,36 +55,44 @@ struct Checked<'a> {
     schema_version: u32,
     file: &'a str,
     verdict: &'static str,
+    /// The verdict in a sentence.
+    headline: &'a str,
     operations: u64,
     findings: &'a [Finding],
+    /// Settings nobody told, as `name=value`.
+    assumed: &'a [String],
+    /// What makes the verdict indeterminate, was skipped, or makes one wonder.
+    caveats: &'a [String],
     elapsed_ms: u64,
     peak_rss_bytes: u64,
 }
 
 impl CheckCommand {
     pub(super) fn execute(self) -> Outcome {
-        match (self.from, self.operations.model) {
+        match (self.input.from, self.operations.model) {
             (Some(From::Operations) | None, Some(model)) => {
                 let json = matches!(self.format, CheckFormat::Json);
-                return self.operations.execute(model, &self.runs, json);
+                return self.operations.execute(model, &self.inputs, json);
             }
             (Some(From::Operations), None) => {
-                return Err(anyhow::anyhow!(
-                    "--from operations needs --model (which says what the objects are)"
-                )
-                .into());
+                return Err(
+                    anyhow!("--from operations needs --model (which says what the objects are)").into()
+                );
             }
-            (Some(From::Highwater), Some(_)) => {
-                return Err(anyhow::anyhow!("--model is for --from operations (leave it out)").into());
+            (Some(_), Some(_)) => {
+                return Err(anyhow!("--model is for --from operations (leave it out)").into());
             }
             (_, None) => {}
         }
+        let together = self.input.together();
+        let inputs = self.inputs.chunks(if together { self.inputs.len() } else { 1 });
+        let single = inputs.len() == 1;
         let mut exit = Exit::Held;
-        for run in &self.runs {
-            match self.check(run) {
+        for input in inputs {
+            match self.check(input) {
                 Ok(ended) => exit = exit.worst(ended),
                 // The others are judged all the same.
-                Err(failure) if self.runs.len() > 1 => {
+                Err(failure) if !single => {
                     eprintln!("error: {:#}", failure.error);
                     exit = exit.worst(failure.exit);
                 }
@@ -99,40 +102,33 @@ impl CheckCommand {
         Ok(exit)
     }
 
-    fn check(&self, run: &str) -> Outcome {
+    fn check(&self, inputs: &[String]) -> Outcome {
         let started = clock::now();
-        let dir = RunDir::open(&self.results.root(), run).map_err(Failure::from)?;
-        let plan = dir.read_plan().map_err(unreadable)?;
-        let history = history::load(plan.clone(), &dir.history()).map_err(unread)?;
-        let operations = history.operation_count();
-        let judgement = judge(&history);
+        let loaded = self.input.load(inputs, &self.results)?;
+        let judgement = loaded.judge();
         let elapsed_ms = clock::now().since(started) / 1_000_000;
-        output::print(&self.render(run, &plan, &judgement, operations, elapsed_ms)?)?;
+        output::print(&self.render(&loaded, &judgement, elapsed_ms)?)?;
         Ok(Ending::of(judgement.word).into())
     }
 
-    fn render(
-        &self,
-        file: &str,
-        plan: &Plan,
-        judgement: &Judgement,
-        operations: u64,
-        elapsed_ms: u64,
-    ) -> anyhow::Result<String> {
+    fn render(&self, loaded: &Loaded, judgement: &Judgement, elapsed_ms: u64) -> anyhow::Result<String> {
         let (width, color) = output::terminal();
         Ok(match self.format {
-            CheckFormat::Human => results::render_human(plan, judgement, width, color),
+            CheckFormat::Human => results::render_human(&loaded.history.plan, judgement, width, color),
             CheckFormat::Json => serde_json::to_string(&Checked {
                 schema_version: 1,
-                file,
+                file: &loaded.name,
                 verdict: match Ending::of(judgement.word) {
                     Ending::Held => "held",
                     Ending::Broken => "broken",
                     // Nothing was put to the test, so nobody can say; the exit code tells these apart.
                     Ending::Vacuous | Ending::Indeterminate => "indeterminate",
                 },
-                operations,
+                headline: &judgement.headline,
+                operations: loaded.history.operation_count(),
                 findings: &judgement.findings,
+                assumed: &judgement.assumed,
+                caveats: &judgement.caveats,
                 elapsed_ms,
                 peak_rss_bytes: peak_rss_bytes(),
             })?,
@@ -140,21 +136,14 @@ impl CheckCommand {
     }
 }
 
-/// A run whose plan is damaged cannot be judged; one of a newer format is a matter of usage.
-fn unreadable(error: results::ResultsError) -> Failure {
-    let exit = match &error {
-        results::ResultsError::Damaged { .. } => Exit::Indeterminate,
-        _ => Exit::Usage,
-    };
-    Failure::new(exit, error)
-}
-
-fn unread(error: LoadError) -> Failure {
-    let exit = match &error {
-        LoadError::Io { .. } => Exit::Indeterminate,
-        _ => Exit::Usage,
-    };
-    Failure::new(exit, error)
+impl Loaded {
+    /// The judgement, which says also what was assumed and what was odd before there was anything to judge.
+    pub(super) fn judge(&self) -> Judgement {
+        let mut judgement = judge(&self.history);
+        judgement.assumed.extend(self.implied.iter().cloned());
+        judgement.caveats.extend(self.remarks.iter().cloned());
+        judgement
+    }
 }
 
 fn peak_rss_bytes() -> u64 {
