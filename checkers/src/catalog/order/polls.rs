@@ -120,7 +120,10 @@ impl Walk<'_, '_> {
                 let partition = delivery.partition.0 as usize;
                 let before = self.here[partition].or(self.last[partition]);
                 let Some(mut now) = self.stand(&delivery, index) else { continue };
-                now.highest = before.map_or(now.position, |before| before.highest.max(now.position));
+                // A silent group may have moved the process back: what it was given before is no excuse then.
+                let known = before
+                    .filter(|before| before.operation == index || !grouped || self.derived.tells_rebalances);
+                now.highest = known.map_or(now.position, |before| before.highest.max(now.position));
                 let step = before.map(|before| Step { partition: delivery.partition, before, now });
                 if let Some(step) = step.filter(|_| !rebalanced.contains(&delivery.partition)) {
                     self.step(session, step, grouped);

@@ -137,6 +137,11 @@ fn rebalances_move_partitions_and_silence_about_them_excuses() {
     check(&after("c1 poll ok 0@0=1"), "nonmonotonic-poll 1 (legal)");
     // What happens inside of a poll is no matter of the group.
     check(&after("c1 poll ok 0@1=2 0@1=2"), "int-nonmonotonic-poll 1");
+    // It was given the record before, but not by this operation.
+    check(
+        &after("c1 poll ok 0@1=2 0@2=3\n c1 poll ok 0@0=1 0@2=3"),
+        "int-poll-skip 1, nonmonotonic-poll 1 (legal)",
+    );
     // This history tells of rebalances: of this partition, or only of another one.
     check(&after("c1 poll ok 0@2=3 moved 0"), "");
     check(&after("c1 poll ok moved 0\n c1 poll ok 0@2=3"), "");
