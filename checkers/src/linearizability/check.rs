@@ -12,7 +12,7 @@ use history::clock;
 use history::exchange::operations::{Model, Operations, TextId};
 
 use super::models::{self, Object};
-use super::search::{Ended, Search};
+use super::search::{Ended, Preference, Search};
 use super::{Answer, Flaw, log, queue, register};
 
 /// What a check may cost, and what it has to know.
@@ -74,7 +74,9 @@ pub fn check(operations: &Operations, settings: &Settings) -> Report {
 const FIRST_SLICE: Duration = Duration::from_millis(5);
 const GROWTH: u32 = 4;
 /// What finding the longest prefix may cost where a violation is already proved.
-const PREFIX_SLICE: Duration = Duration::from_secs(1);
+const PREFIX_SLICE: Duration = Duration::from_millis(200);
+/// Operations from which several threads share the work.
+const THREADS_FROM: usize = 5_000;
 /// Operations of a log up to which it is searched: every state is a copy of the whole log.
 const LOG_SEARCH_MAX: usize = 10_000;
 /// Room a remembered configuration takes: 16 bytes, a control byte, and the places that stay free.
@@ -83,9 +85,20 @@ const CONFIGURATION_BYTES: usize = 36;
 struct Task<'a, O: Object> {
     key: TextId,
     search: Search<'a, O>,
+    /// The same with another preference, whose turn is next; none if there is no other.
+    other: Option<Search<'a, O>>,
     slice: Duration,
+    turns: u32,
     /// The answer, if only the longest prefix is still looked for.
     proved: Option<Vec<Flaw>>,
+}
+
+impl<O: Object> Task<'_, O> {
+    /// Bytes its searches hold.
+    fn bytes(&self) -> usize {
+        let other = self.other.as_ref().map_or(0, |other| other.bytes(CONFIGURATION_BYTES));
+        self.search.bytes(CONFIGURATION_BYTES) + other
+    }
 }
 
 struct Work<'a, O: Object> {
@@ -119,7 +132,11 @@ fn run<O: Object>(operations: &Operations, settings: &Settings, object: &O) -> R
         broken: AtomicBool::new(false),
         judged: Mutex::new(Vec::new()),
     };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(by_key.len());
+    // Below that a thread takes longer to start than its work.
+    let threads = match operations.all.len() {
+        ..THREADS_FROM => 1,
+        _ => std::thread::available_parallelism().map_or(1, usize::from).min(by_key.len()),
+    };
     std::thread::scope(|scope| {
         for _ in 1..threads {
             scope.spawn(|| work.help());
@@ -179,18 +196,22 @@ impl<'a, O: Object> Work<'a, O> {
             let answer = proved.map_or_else(too_long, Answer::Not);
             return self.conclude(Judged { key, answer, prefix: Vec::new(), stuck: None });
         }
-        let search = Search::new(self.object, &self.operations.all, members);
-        self.go_on(Task { key, search, slice, proved });
+        let search = |preference| Search::new(self.object, &self.operations.all, members, preference);
+        let known = search(Preference::Known);
+        let other = (proved.is_none() && known.has_unknown()).then(|| search(Preference::Called));
+        self.go_on(Task { key, search: known, other, slice, turns: 0, proved });
     }
 
     fn go_on(&self, mut task: Task<'a, O>) {
-        self.held.fetch_sub(task.search.bytes(CONFIGURATION_BYTES), Ordering::Relaxed);
+        self.held.fetch_sub(task.bytes(), Ordering::Relaxed);
         let others = self.held.load(Ordering::Relaxed);
         let room = self.settings.memory.saturating_sub(others);
+        let own =
+            room.saturating_sub(task.other.as_ref().map_or(0, |other| other.bytes(CONFIGURATION_BYTES)));
         // A prefix is looked for even where time is over, a little.
         let until = after(task.slice);
         let until = if task.proved.is_some() { until } else { until.min(self.deadline) };
-        let ended = task.search.run(until, room, CONFIGURATION_BYTES);
+        let ended = task.search.run(until, own, CONFIGURATION_BYTES);
         let answer = match (ended, task.proved.take()) {
             (_, Some(flaws)) => Answer::Not(flaws),
             (Ended::Found, None) => return,
@@ -203,18 +224,27 @@ impl<'a, O: Object> Work<'a, O> {
                 "no answer within {} s (raise --timeout, or use more keys, fewer clients a key or values written once)",
                 self.settings.timeout.as_secs_f64()
             )),
-            (Ended::Paused, None) if task.search.bytes(CONFIGURATION_BYTES) >= room => {
-                Answer::Unknown(format!(
-                    "no answer within {} MiB of memory (use more keys, fewer clients a key or values written once)",
-                    self.settings.memory >> 20
-                ))
-            }
+            (Ended::Paused, None) if task.bytes() >= room => Answer::Unknown(format!(
+                "no answer within {} MiB of memory (use more keys, fewer clients a key or values written once)",
+                self.settings.memory >> 20
+            )),
             (Ended::Paused, None) if self.broken.load(Ordering::Relaxed) => {
                 Answer::Unknown("left alone when another object was found not to be linearizable".to_owned())
             }
             (Ended::Paused, None) => {
-                task.slice *= GROWTH;
-                self.held.fetch_add(task.search.bytes(CONFIGURATION_BYTES), Ordering::Relaxed);
+                // The turn of the other; then both get more.
+                match task.other.take() {
+                    Some(other) if task.turns % 2 == 0 => {
+                        task.other = Some(std::mem::replace(&mut task.search, other))
+                    }
+                    Some(other) => {
+                        task.other = Some(std::mem::replace(&mut task.search, other));
+                        task.slice *= GROWTH;
+                    }
+                    None => task.slice *= GROWTH,
+                }
+                task.turns += 1;
+                self.held.fetch_add(task.bytes(), Ordering::Relaxed);
                 self.paused.lock().unwrap_or_else(PoisonError::into_inner).push_back(task);
                 return;
             }

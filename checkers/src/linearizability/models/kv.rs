@@ -39,6 +39,18 @@ fn plus(one: u64, other: u64) -> u64 {
     if sum >= MODULUS { sum - MODULUS } else { sum }
 }
 
+fn power(mut base: u64, mut exponent: u64) -> u64 {
+    let mut product = 1;
+    while exponent > 0 {
+        if exponent % 2 == 1 {
+            product = times(product, base);
+        }
+        base = times(base, base);
+        exponent /= 2;
+    }
+    product
+}
+
 impl Piece {
     fn new(text: &str) -> Self {
         let mut piece = Self { text: EMPTY, factors: [1; 2] };
@@ -46,9 +58,9 @@ impl Piece {
         for byte in text.bytes() {
             for (lane, base) in BASES.into_iter().enumerate() {
                 piece.text.sums[lane] = plus(times(piece.text.sums[lane], base), u64::from(byte) + 1);
-                piece.factors[lane] = times(piece.factors[lane], base);
             }
         }
+        piece.factors = BASES.map(|base| power(base, piece.text.length));
         piece
     }
 }

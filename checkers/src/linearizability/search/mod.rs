@@ -66,6 +66,7 @@ struct Frame<S> {
 pub(super) struct Search<'a, O: Object> {
     object: &'a O,
     operations: &'a [Operation],
+    preference: Preference,
     /// In order of call.
     items: Vec<u32>,
     /// Equal for equal actions.
@@ -98,9 +99,20 @@ pub(super) struct Search<'a, O: Object> {
     started: bool,
 }
 
-/// Where to go on among the choices: those with a return first.
+/// Which choice is tried first. Neither is better: where few operations of unknown outcome happened it is
+/// wise to try them last, where many did in order of call; so they take turns ([`super::check`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Preference {
+    /// Operations with a return, in order of call, then the others.
+    Known,
+    /// All in order of call.
+    Called,
+}
+
+/// Where to go on among the choices.
 #[derive(Clone, Copy)]
 struct Cursor {
+    /// Those with a return are through.
     unknown: bool,
     after: u32,
 }
@@ -113,7 +125,12 @@ const STEPS_UNWATCHED: u32 = 1 << 10;
 impl<'a, O: Object> Search<'a, O> {
     /// A search for an order of `members` of `operations`. Failed operations and unknown ones that change
     /// nothing take no part.
-    pub(super) fn new(object: &'a O, operations: &'a [Operation], members: &[u32]) -> Self {
+    pub(super) fn new(
+        object: &'a O,
+        operations: &'a [Operation],
+        members: &[u32],
+        preference: Preference,
+    ) -> Self {
         let part = |item: &&u32| {
             let operation = &operations[**item as usize];
             match operation.outcome {
@@ -140,6 +157,7 @@ impl<'a, O: Object> Search<'a, O> {
         Self {
             object,
             operations,
+            preference,
             first: vec![NONE; known.len()],
             classes,
             pure: pure.collect(),
@@ -164,6 +182,11 @@ impl<'a, O: Object> Search<'a, O> {
     /// Bytes it holds, at so many a remembered configuration.
     pub(super) fn bytes(&self, configuration: usize) -> usize {
         self.seen.len() * configuration + self.states
+    }
+
+    /// Some operation has no return, so that the order of choices is open.
+    pub(super) fn has_unknown(&self) -> bool {
+        self.items.iter().any(|item| self.operations[*item as usize].returned == NEVER)
     }
 
     /// The longest legal beginning so far, and the operation that could not be placed behind it.

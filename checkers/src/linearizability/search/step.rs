@@ -4,7 +4,7 @@ use history::Outcome;
 use history::exchange::operations::{Action, Operation};
 
 use super::events::{Event, Events, NONE};
-use super::{Cursor, Search};
+use super::{Cursor, Preference, Search};
 use crate::linearizability::NEVER;
 use crate::linearizability::models::{Object, scramble};
 
@@ -67,8 +67,9 @@ impl<O: Object> Search<'_, O> {
     /// The next choice behind a cursor, and the state it leads to.
     pub(super) fn choose(&mut self, cursor: Cursor) -> Option<(u32, O::State)> {
         self.rank();
+        let in_turn = self.preference == Preference::Known;
         for unknown in [false, true] {
-            if cursor.unknown && !unknown {
+            if cursor.unknown && !unknown || unknown && !in_turn {
                 continue;
             }
             let start = if cursor.unknown == unknown { cursor.after } else { NONE };
@@ -76,7 +77,7 @@ impl<O: Object> Search<'_, O> {
             while let Event::Call(item) = Events::what(event) {
                 event = self.events.after(event);
                 let optional = self.operation(item).returned == NEVER;
-                if optional != unknown
+                if in_turn && optional != unknown
                     || self.pure[item as usize]
                     || self.first[self.classes[item as usize] as usize] != item
                 {
@@ -127,7 +128,7 @@ impl<O: Object> Search<'_, O> {
         self.states -= self.object.bytes(&frame.state);
         self.state = frame.state;
         self.unneeded = frame.unneeded;
-        let unknown = self.operation(frame.item).returned == NEVER;
+        let unknown = self.preference == Preference::Known && self.operation(frame.item).returned == NEVER;
         Some(Cursor { unknown, after: Events::call_of(frame.item) })
     }
 

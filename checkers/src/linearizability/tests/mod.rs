@@ -10,7 +10,7 @@ use std::time::Duration;
 use history::exchange::operations::{Model, Operations};
 
 use super::models::{self, Object};
-use super::search::{Ended, Search};
+use super::search::{Ended, Preference, Search};
 use super::{Answer, Settings, check};
 use draw::Draw;
 use generate::{Manner, generate};
@@ -59,10 +59,12 @@ fn members(operations: &Operations) -> Vec<u32> {
 fn agree<O: Object>(object: &O, operations: &Operations, seed: u64, tally: &mut Tally) {
     let members = members(operations);
     let legal = brute::is_linearizable(object, operations);
-    let mut search = Search::new(object, &operations.all, &members);
-    let ended = search.run(u64::MAX, usize::MAX, 1);
     let expected = if legal { Ended::Found } else { Ended::Exhausted };
-    assert_eq!(ended, expected, "search, seed {seed}: {operations:#?}");
+    for preference in [Preference::Known, Preference::Called] {
+        let mut search = Search::new(object, &operations.all, &members, preference);
+        let ended = search.run(u64::MAX, usize::MAX, 1);
+        assert_eq!(ended, expected, "search, {preference:?}, seed {seed}: {operations:#?}");
+    }
     let report = check(operations, &LIMITS);
     let answer = report.judged.first().map_or(&Answer::Linearizable, |judged| &judged.answer);
     match answer {
