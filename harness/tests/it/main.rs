@@ -6,6 +6,7 @@ mod cluster;
 mod edges;
 mod kafka;
 mod lifetime;
+mod operations;
 mod runs;
 mod stage;
 mod store;

@@ -1,7 +1,7 @@
 //! The check of a history of generic operations, for a terminal.
 
 use checkers::linearizability::{Answer, Judged, Report};
-use history::exchange::operations::{Operation, Operations, TextId};
+use history::exchange::operations::{Operation, Operations, TextId, plain};
 
 use super::replay;
 
@@ -28,7 +28,7 @@ pub fn render_operations(operations: &Operations, initial: TextId, report: &Repo
 }
 
 fn object(operations: &Operations, initial: TextId, judged: &Judged, lines: &mut Vec<String>) {
-    let key = operations.keys.get(judged.key);
+    let key = plain(operations.keys.get(judged.key));
     match &judged.answer {
         Answer::Linearizable => {}
         Answer::Unknown(why) => lines.push(format!("key {key}: indeterminate: {why}")),
@@ -73,7 +73,7 @@ fn line(operations: &Operations, operation: &Operation) -> String {
     format!(
         "line {} process {} [{} .. {returned}] {}",
         operation.line,
-        operations.processes.get(operation.process),
+        plain(operations.processes.get(operation.process)),
         operation.call,
         operations.describe(operation)
     )

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use checkers::linearizability::{Answer, Judged, Report};
-use history::exchange::operations::{Operation, Operations, TextId};
+use history::exchange::operations::{Operation, Operations, TextId, plain};
 
 use super::replay;
 
@@ -46,7 +46,7 @@ pub fn render_timeline(operations: &Operations, initial: TextId, report: &Report
 }
 
 fn object(operations: &Operations, initial: TextId, judged: &Judged, page: &mut String) {
-    let _ = write!(page, "<h2>key {}</h2><ul>", escape(operations.keys.get(judged.key)));
+    let _ = write!(page, "<h2>key {}</h2><ul>", escape(&plain(operations.keys.get(judged.key))));
     let mut witnesses = BTreeSet::new();
     if let Answer::Not(flaws) = &judged.answer {
         for (flaw, (text, operations)) in
@@ -111,7 +111,7 @@ fn draw(
     );
     for (lane, process) in &lanes.names {
         let y = lane * LANE;
-        let name = escape(&shorten(operations.processes.get(*process), 14));
+        let name = escape(&shorten(&plain(operations.processes.get(*process)), 14));
         let _ = write!(
             page,
             "<line class=\"lane\" x1=\"0\" y1=\"{y}\" x2=\"{right}\" y2=\"{y}\"/><text x=\"4\" y=\"{}\">process {name}</text>",

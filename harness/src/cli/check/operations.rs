@@ -159,7 +159,9 @@ impl OperationsArgs {
         let report = check(&operations, &settings);
         let mut caveats: Vec<String> = (report.judged.iter())
             .filter_map(|judged| match &judged.answer {
-                Answer::Unknown(why) => Some(format!("key {}: {why}", operations.keys.get(judged.key))),
+                Answer::Unknown(why) => {
+                    Some(format!("key {}: {why}", operations::plain(operations.keys.get(judged.key))))
+                }
                 _ => None,
             })
             .collect();
@@ -253,7 +255,7 @@ impl Done {
         let mut findings = Vec::new();
         for judged in self.report.judged.iter().take(OBJECTS_LISTED) {
             let Answer::Not(flaws) = &judged.answer else { continue };
-            let key = self.operations.keys.get(judged.key);
+            let key = operations::plain(self.operations.keys.get(judged.key));
             let tell = |ops: &[u32]| ops.iter().map(|op| self.told(*op)).collect::<Vec<_>>();
             for flaw in flaws {
                 let examples: Vec<Example> = (flaw.examples.iter())
@@ -263,7 +265,7 @@ impl Done {
                 findings.push(Found {
                     checker: "linearizability",
                     kind: flaw.kind,
-                    key: key.to_owned(),
+                    key: key.clone().into_owned(),
                     count: flaw.count,
                     summary: flaw
                         .examples
@@ -286,7 +288,7 @@ impl Done {
         let operation = &self.operations.all[op as usize];
         Told {
             line: operation.line,
-            process: self.operations.processes.get(operation.process).to_owned(),
+            process: operations::plain(self.operations.processes.get(operation.process)).into_owned(),
             text: self.operations.describe(operation),
             call_ns: operation.call,
             return_ns: Some(operation.returned).filter(|returned| *returned != i64::MAX),

@@ -1,5 +1,6 @@
 //! Operations in words, short enough for a line.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use super::{Action, Model, Operation, Operations, TextId, Values};
@@ -84,5 +85,14 @@ impl Operations {
             Outcome::Fail => format!("{said} (failed)"),
             Outcome::Unknown => format!("{said} (outcome unknown)"),
         }
+    }
+}
+
+/// A name as people wrote it: a JSON string without its quotes, anything else as it is.
+#[must_use]
+pub fn plain(json: &str) -> Cow<'_, str> {
+    match serde_json::from_str::<String>(json) {
+        Ok(text) => Cow::Owned(text),
+        Err(_) => Cow::Borrowed(json),
     }
 }

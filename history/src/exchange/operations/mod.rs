@@ -15,6 +15,7 @@ mod read;
 mod texts;
 mod values;
 
+pub use describe::plain;
 pub use error::{OperationsError, Reason};
 pub use read::{LINE_BYTES_MAX, read};
 pub use texts::Texts;

@@ -3,6 +3,7 @@
 mod hostile;
 mod jepsen;
 mod native;
+mod operations;
 mod verifiable;
 
 use history::exchange::{Format, Import, Source, detect, import};
