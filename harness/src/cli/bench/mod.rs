@@ -1,7 +1,10 @@
 //! `highwater bench`: what the product costs, measured. One file a benchmark.
 
+mod calls;
 mod check;
 mod clean;
+mod linearizability;
+mod porcupine;
 mod run;
 
 use std::path::{Path, PathBuf};
@@ -29,6 +32,7 @@ pub(super) struct BenchCommand {
 enum What {
     Run(run::RunBench),
     Check(check::CheckBench),
+    Linearizability(linearizability::LinearizabilityBench),
 }
 
 impl BenchCommand {
@@ -36,6 +40,7 @@ impl BenchCommand {
         match self.what {
             What::Run(bench) => bench.execute(),
             What::Check(bench) => bench.execute(),
+            What::Linearizability(bench) => bench.execute(),
         }
     }
 }
