@@ -57,7 +57,7 @@ pub struct PartitionImage {
     /// everything below the high watermark (KIP-966). Empty while that feature is off.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub elr: Vec<i32>,
-    /// Were eligible, and have restarted uncleanly since.
+    /// Who led last, while nobody is in sync.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub last_known_elr: Vec<i32>,
 }

@@ -36,9 +36,10 @@
 //! `partitionLeaderEpoch` (both outside the CRC) to the values given beside the bytes. For a follower they
 //! are already there.
 //!
-//! Not modelled: eligible leader replicas (KIP-966, ELR is *off*, so the last replica standing can lose
-//! acknowledged records in a power failure, as Kafka before 4.1 does), two-phase commit (KIP-939), retention and
-//! compaction (the log start never moves), reassignment, preferred-leader election.
+//! Eligible leader replicas (KIP-966) are off unless `eligible.leader.replicas.version=1` is set; without them the
+//! last replica standing can lose acknowledged records in a power failure, as in Kafka before 4.1.
+//!
+//! Not modelled: two-phase commit (KIP-939), retention and compaction.
 
 mod batch;
 mod broker;

@@ -134,7 +134,11 @@ fn every_version_of_every_group_request_is_answered() {
     for version in 0..=9 {
         let name = format!("g{version}");
         let mut client = connect(&cluster, &name);
-        let mut joined = client.ask(&join(&name, ""), version).expect("answered");
+        // The coordinator may hear later than others that it is one.
+        let mut joined = until("a coordinator that knows", || {
+            let answer = client.ask(&join(&name, ""), version).expect("answered");
+            (![14, 16].contains(&answer.error_code)).then_some(answer)
+        });
         if version >= 4 {
             assert_eq!(joined.error_code, 79);
             joined = client.ask(&join(&name, &joined.member_id), version).expect("answered");

@@ -110,16 +110,14 @@ fn elect(before: &PartitionImage, next: &mut PartitionImage, live: &[i32], rules
         return;
     }
     let eligible = |node: &&i32| rules.elr && before.elr.contains(node) && lost != Some(**node);
-    let known: Vec<i32> =
-        before.elr.iter().chain(&before.last_known_elr).copied().filter(|node| !eligible(&node)).collect();
     let nobody_eligible = !before.elr.iter().any(|node| eligible(&node));
     let mut replicas = next.replicas.iter().filter(lives);
     let clean = replicas.clone().find(|node| next.isr.contains(node) || eligible(node));
-    // The last leader of all, if nobody else was ever eligible: what it lost, everybody has lost (KIP-966,
-    // balanced recovery).
-    let last =
-        || (rules.elr && nobody_eligible && next.isr.is_empty() && known.len() == 1).then(|| &known[0]);
-    let last = || last().filter(lives);
+    // The last that led, if nobody is eligible any more (KIP-966, balanced recovery).
+    let last = || {
+        let last = before.last_known_elr.first().filter(lives)?;
+        (rules.elr && nobody_eligible && next.isr.is_empty()).then_some(last)
+    };
     match clean.or_else(last).or_else(|| replicas.next().filter(|_| rules.unclean)) {
         Some(&leader) => {
             next.leader = leader;
@@ -143,15 +141,14 @@ fn note_eligible(before: &PartitionImage, next: &mut PartitionImage, rules: Rule
             known.push(*node);
         }
     }
-    let mut last: Vec<i32> = known.iter().copied().filter(|node| lost == Some(*node)).collect();
     known.retain(|node| lost != Some(*node));
-    for node in &before.last_known_elr {
-        if next.replicas.contains(node) && ![&next.isr, &known, &last].iter().any(|of| of.contains(node)) {
-            last.push(*node);
-        }
-    }
     next.elr = known;
-    next.last_known_elr = last;
+    // Balanced recovery remembers one broker, the last that led.
+    next.last_known_elr = match (next.isr.is_empty(), before.leader) {
+        (false, _) => Vec::new(),
+        (true, NO_LEADER) => before.last_known_elr.clone(),
+        (true, leader) => vec![leader],
+    };
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::RequestId;
+use super::super::{AdminOp, RequestId};
 use super::world::{CONTROLLER, Cut, World, batch, key};
 use crate::flaws::Flaw;
 
@@ -170,7 +170,8 @@ impl Schedule {
                     self.world.fail_fetch(fetch);
                 }
             }
-            985..990 => {
+            985..987 => self.administer(),
+            987..990 => {
                 if let Some(node) = self.chance.of(&up) {
                     self.world.hang_up(node);
                 }
@@ -184,6 +185,33 @@ impl Schedule {
             }
         }
         self.hear();
+    }
+
+    /// Moves replicas or a leader, or ends a broker in good order.
+    fn administer(&mut self) {
+        let partition = self.chance.below(PARTITIONS as usize) as i32;
+        let topic = || "t".to_owned();
+        let op = match self.chance.below(4) {
+            0 => AdminOp::ElectLeaders { unclean: false, partitions: None },
+            1 => AdminOp::AlterReassignments { wanted: vec![(topic(), partition, None)], resize: true },
+            2 => {
+                let mut nodes = self.world.nodes();
+                for last in (1..nodes.len()).rev() {
+                    let at = self.chance.below(last + 1);
+                    nodes.swap(at, last);
+                }
+                nodes.truncate(1 + self.chance.below(nodes.len()));
+                AdminOp::AlterReassignments { wanted: vec![(topic(), partition, Some(nodes))], resize: true }
+            }
+            _ => {
+                let up = self.up();
+                if let Some(node) = self.chance.of(&up) {
+                    self.world.shut_down(node);
+                }
+                return;
+            }
+        };
+        self.world.administer(op);
     }
 
     /// Heals everything and judges.

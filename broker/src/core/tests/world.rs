@@ -255,6 +255,20 @@ impl World {
         self.fail_fetches(|_, to| to == id);
     }
 
+    /// Asks the controller, as a server does for a client.
+    pub(super) fn administer(&mut self, op: AdminOp) {
+        let message = ToController::Admin { request: 1, op };
+        self.control(ControllerInput::Message { connection: 0, message });
+    }
+
+    /// SIGTERM: it hands over what it leads, as far as the controller hears it in time, and ends.
+    pub(super) fn shut_down(&mut self, id: i32) {
+        self.step(id, Input::ShutDown);
+        self.run(20);
+        self.checkpoint(id);
+        self.kill(id);
+    }
+
     /// SIGKILL, and what was not synced is gone.
     pub(super) fn power_cut(&mut self, id: i32) {
         self.kill(id);
