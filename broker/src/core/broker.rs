@@ -8,7 +8,7 @@ mod verification;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::errand::Errand;
+use super::errands::Errand;
 use super::fetcher::{Fetchers, Manner};
 use super::image::ClusterImage;
 use super::io::{
@@ -51,7 +51,7 @@ pub struct Broker {
     verifications: Verifications,
     hung: Hung,
     /// When producers that may be forgotten are looked for next.
-    expire_producers_ms: u64,
+    expire_producers_ms: Option<u64>,
     /// Partitions in which something happened that a waiting fetch may want to know.
     touched: BTreeSet<PartitionKey>,
     /// Number of the last AlterPartition sent. It only grows: the controller heeds no older one.
@@ -94,7 +94,7 @@ impl Broker {
             coordinators: Coordinators::default(),
             verifications: Verifications::default(),
             hung: Hung::default(),
-            expire_producers_ms: 0,
+            expire_producers_ms: None,
             touched: BTreeSet::new(),
             last_request: 0,
             batches: 0,
@@ -288,9 +288,7 @@ impl Broker {
     fn tick(&mut self, now_ms: u64, out: &mut Vec<Output>) {
         self.produces.expire(now_ms, out);
         self.expire_verifications(now_ms, out);
-        if now_ms >= self.expire_producers_ms {
-            self.expire_producers(now_ms);
-        }
+        self.expire_producers(now_ms);
         while let Some(id) = self.fetches.expired(now_ms) {
             if let Some(request) = self.fetches.take(id) {
                 let (partitions, _) = self.evaluate(now_ms, &request);
@@ -308,10 +306,14 @@ impl Broker {
         self.tick_coordinators(now_ms, out);
     }
 
-    /// Forgets producers of which nothing has come for `producer.id.expiration.ms`.
+    /// Forgets producers of which nothing has come for `producer.id.expiration.ms`, now and then.
     fn expire_producers(&mut self, now_ms: u64) {
+        let next_ms = now_ms + self.settings.number("producer.id.expiration.check.interval.ms");
+        if now_ms < *self.expire_producers_ms.get_or_insert(next_ms) {
+            return;
+        }
+        self.expire_producers_ms = Some(next_ms);
         let settings = &self.settings;
-        self.expire_producers_ms = now_ms + settings.number("producer.id.expiration.check.interval.ms");
         let age_ms = i64::try_from(settings.number("producer.id.expiration.ms")).unwrap_or(i64::MAX);
         let before_ms = self.wall_ms(now_ms).saturating_sub(age_ms);
         self.replicas.values_mut().for_each(|replica| replica.log.producers_mut().expire(before_ms));

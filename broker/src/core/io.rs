@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::batch::{Batch, BatchInfo};
 use super::coordinator::{GroupAnswer, GroupRequest, TxnAnswer, TxnRequest};
-use super::errand::{Errand, MarkerOrder, PeerAnswer, PeerRequest};
+use super::errands::{Errand, MarkerOrder, PeerAnswer, PeerRequest};
 use super::message::{FromController, ToController};
 use super::refusal::Refusal;
 use super::replica::Reader;

@@ -26,8 +26,14 @@
 //! [`Output::GroupReply`]. A new coordinator reads its log with [`Output::ReadLog`], which the server answers
 //! with [`Input::LogRead`] before any other input.
 //!
+//! **Transactions.** [`Input::Transaction`] is a request to the coordinator of a transactional id, answered by
+//! [`Output::TransactionReply`]; [`Input::WriteMarkers`] is answered by [`Output::ProduceReply`]. What brokers
+//! ask each other goes out as [`Output::AskPeer`], also to the broker itself, and comes back as
+//! [`Input::PeerAnswer`]. Records and offsets of a transaction may be held back until the coordinator has
+//! confirmed it (KIP-890).
+//!
 //! **Queries** ([`Broker::image`], [`Broker::offsets`], [`Broker::end_offset_for_epoch`],
-//! [`Broker::high_watermarks`]) read without changing anything.
+//! [`Broker::high_watermarks`], [`Broker::producers`], [`Broker::transactions`]) read without changing anything.
 //!
 //! **Controller.** [`Controller::step`] alike; a [`ControllerOutput::Persist`] always comes before the
 //! answers that depend on it and must be durable before they leave.
@@ -45,7 +51,7 @@ mod batch;
 mod broker;
 mod controller;
 mod coordinator;
-mod errand;
+mod errands;
 mod fetcher;
 mod image;
 mod io;
@@ -67,7 +73,7 @@ pub use coordinator::{
     Caller, GroupAnswer, GroupAsk, GroupRequest, InternalTopic, TxnAnswer, TxnAsk, TxnDescription,
     TxnListing, TxnRequest, TxnState,
 };
-pub use errand::{Errand, MarkerOrder, PeerAnswer, PeerRequest, Place, ProducerEpoch};
+pub use errands::{Errand, MarkerOrder, PeerAnswer, PeerRequest, Place, ProducerEpoch};
 pub use image::{
     ALL_BROKERS, BrokerImage, ClusterImage, MetadataSnapshot, NO_LEADER, PartitionImage, Reassignment,
     TopicImage,

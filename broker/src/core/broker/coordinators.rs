@@ -10,7 +10,7 @@ use super::super::coordinator::{
     GroupRequest, Groups, Host, InternalTopic, Machine, Shards, Transactions, TxnInput, TxnListing,
     TxnRequest,
 };
-use super::super::errand::PeerAnswer;
+use super::super::errands::PeerAnswer;
 use super::super::image::ClusterImage;
 use super::super::io::Output;
 use super::super::refusal::Refusal;

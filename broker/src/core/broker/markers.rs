@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::coordinator::InternalTopic;
-use super::super::errand::MarkerOrder;
+use super::super::errands::MarkerOrder;
 use super::super::io::{Output, ProduceResult};
 use super::super::refusal::Refusal;
 use super::super::types::{PartitionKey, RequestId, Uuid};

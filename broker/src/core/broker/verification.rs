@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::super::batch::BatchInfo;
 use super::super::coordinator::{GroupAsk, GroupRequest, InternalTopic};
-use super::super::errand::{Errand, PeerAnswer, PeerRequest, Place, ProducerEpoch};
+use super::super::errands::{Errand, PeerAnswer, PeerRequest, Place, ProducerEpoch};
 use super::super::io::{Output, ProduceRequest, TxnManner};
 use super::super::refusal::Refusal;
 use super::super::replica::Role;

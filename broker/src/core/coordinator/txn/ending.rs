@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wire::marker::Marker;
 
-use super::super::super::errand::{Errand, MarkerOrder, PeerAnswer, PeerRequest, Place};
+use super::super::super::errands::{Errand, MarkerOrder, PeerAnswer, PeerRequest, Place};
 use super::super::super::image::NO_LEADER;
 use super::super::super::io::Output;
 use super::super::super::refusal::Refusal;

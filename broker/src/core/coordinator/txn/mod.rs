@@ -13,7 +13,7 @@ mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::errand::{Place, ProducerEpoch};
+use super::super::errands::{Place, ProducerEpoch};
 use super::super::io::Output;
 use super::super::refusal::Refusal;
 use super::super::types::RequestId;

@@ -1,6 +1,6 @@
 //! What the coordinator of a transactional id is asked and answers.
 
-use super::super::super::errand::{PeerAnswer, Place, ProducerEpoch};
+use super::super::super::errands::{PeerAnswer, Place, ProducerEpoch};
 use super::super::super::refusal::Refusal;
 use super::state::TxnState;
 

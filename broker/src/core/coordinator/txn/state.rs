@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::super::super::errand::{Place, ProducerEpoch};
+use super::super::super::errands::{Place, ProducerEpoch};
 use super::super::super::refusal::Refusal;
 
 /// Where a transactional id stands. The discriminant is Kafka's on disk.

@@ -35,7 +35,12 @@ pub(super) fn text(text: &str) -> StrBytes {
 /// A world with `__consumer_offsets` of one partition, and no delay before the first rebalance unless it is
 /// given.
 pub(super) fn world(brokers: i32, flaw: Option<Flaw>, settings: &[(&str, &str)]) -> World {
-    let mut all = vec![("group.initial.rebalance.delay.ms", "0"), ("group.min.session.timeout.ms", "100")];
+    // There is no coordinator of transactions here who could vouch for one.
+    let mut all = vec![
+        ("group.initial.rebalance.delay.ms", "0"),
+        ("group.min.session.timeout.ms", "100"),
+        ("transaction.partition.verification.enable", "false"),
+    ];
     all.extend(settings);
     let mut world = World::with_settings(brokers, 2, &[("min.insync.replicas", "2")], flaw, &all);
     let topic = NewTopic {
