@@ -64,6 +64,14 @@ struct Owed {
     deadline: Instant,
 }
 
+/// Whom we talk to, and how long an answer may take.
+struct Peer<'a> {
+    host: &'a Rc<Host>,
+    node: i32,
+    address: SocketAddr,
+    patience: Duration,
+}
+
 async fn keep(host: Rc<Host>, node: i32, mut questions: mpsc::UnboundedReceiver<Question>) {
     let patience = Duration::from_millis(host.settings.number("request.timeout.ms"));
     while let Some(first) = questions.recv().await {
@@ -74,7 +82,8 @@ async fn keep(host: Rc<Host>, node: i32, mut questions: mpsc::UnboundedReceiver<
             None => None,
         };
         if let (Some(stream), Some(address)) = (stream, address) {
-            converse(&host, node, address, stream, first, &mut questions, &mut owed, patience).await;
+            let peer = Peer { host: &host, node, address, patience };
+            converse(peer, stream, first, &mut questions, &mut owed).await;
         } else {
             host.step(Input::PeerAnswer { errand: first.0, answer: None });
         }
@@ -92,14 +101,11 @@ async fn open(address: SocketAddr) -> Option<TcpStream> {
 
 /// Asks and hears until the connection breaks, an answer is overdue, or the broker is reached elsewhere.
 async fn converse(
-    host: &Rc<Host>,
-    node: i32,
-    address: SocketAddr,
+    Peer { host, node, address, patience }: Peer<'_>,
     stream: TcpStream,
     first: Question,
     questions: &mut mpsc::UnboundedReceiver<Question>,
     owed: &mut VecDeque<Owed>,
-    patience: Duration,
 ) {
     let (mut reader, mut writer) = stream.into_split();
     let (feed, mut bytes_to_write) = mpsc::unbounded_channel::<Bytes>();

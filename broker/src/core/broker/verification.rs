@@ -23,13 +23,19 @@ struct Guard {
 
 enum Waiting {
     Produce(ProduceRequest),
-    Commit { id: RequestId, request: GroupRequest },
+    Commit { id: RequestId, request: Box<GroupRequest> },
+}
+
+/// Whose transaction is in question, and what its client understands.
+struct Claim {
+    transactional_id: String,
+    producer: ProducerEpoch,
+    manner: TxnManner,
 }
 
 struct Held {
     deadline_ms: u64,
-    producer: ProducerEpoch,
-    manner: TxnManner,
+    claim: Claim,
     asked: Vec<(PartitionKey, Guard)>,
     waiting: Waiting,
 }
@@ -84,7 +90,8 @@ impl Broker {
         }
         let deadline_ms = now_ms + request.timeout_ms;
         let waiting = Waiting::Produce(request);
-        self.verify(&transactional_id, producer, manner, keys, deadline_ms, waiting, out);
+        let claim = Claim { transactional_id, producer, manner };
+        self.verify(claim, keys, deadline_ms, waiting, out);
         None
     }
 
@@ -114,16 +121,15 @@ impl Broker {
             _ => TxnManner::Plain,
         };
         let deadline_ms = now_ms + self.settings.number("offsets.commit.timeout.ms");
-        let waiting = Waiting::Commit { id, request };
-        self.verify(&transactional_id, producer, manner, vec![key], deadline_ms, waiting, out);
+        let waiting = Waiting::Commit { id, request: Box::new(request) };
+        let claim = Claim { transactional_id, producer, manner };
+        self.verify(claim, vec![key], deadline_ms, waiting, out);
         None
     }
 
     fn verify(
         &mut self,
-        transactional_id: &str,
-        producer: ProducerEpoch,
-        manner: TxnManner,
+        claim: Claim,
         keys: Vec<PartitionKey>,
         deadline_ms: u64,
         waiting: Waiting,
@@ -133,25 +139,24 @@ impl Broker {
             .iter()
             .filter_map(|key| Some((self.image.topic(key.topic)?.0.to_owned(), key.partition)))
             .collect();
-        let asked = keys.into_iter().map(|key| (key, self.guard(key, producer.0))).collect();
+        let asked = keys.into_iter().map(|key| (key, self.guard(key, claim.producer.0))).collect();
         self.verifications.last += 1;
         let number = self.verifications.last;
-        let held = Held { deadline_ms, producer, manner, asked, waiting };
-        self.verifications.held.insert(number, held);
         let coordinator = InternalTopic::TransactionState
-            .partition_of(&self.image, transactional_id)
+            .partition_of(&self.image, &claim.transactional_id)
             .and_then(|key| self.image.partition(key))
             .map_or(super::super::NO_LEADER, |partition| partition.leader);
         out.push(Output::AskPeer {
             to: coordinator,
             errand: Errand::Verify(number),
             request: PeerRequest::AddPartitions {
-                transactional_id: transactional_id.to_owned(),
-                producer,
+                transactional_id: claim.transactional_id.clone(),
+                producer: claim.producer,
                 places,
-                verify_only: manner != TxnManner::Implicit,
+                verify_only: claim.manner != TxnManner::Implicit,
             },
         });
+        self.verifications.held.insert(number, Held { deadline_ms, claim, asked, waiting });
     }
 
     fn has_open(&self, key: PartitionKey, producer: ProducerEpoch) -> bool {
@@ -180,10 +185,10 @@ impl Broker {
         for (key, guard) in held.asked {
             let said = results.next().unwrap_or(Some(Refusal::CoordinatorNotAvailable));
             let verdict = match said {
-                None if self.guard(key, held.producer.0) == guard => Ok(()),
+                None if self.guard(key, held.claim.producer.0) == guard => Ok(()),
                 // The transaction has ended meanwhile.
                 None => Err(Refusal::InvalidTxnState),
-                Some(refusal) => Err(translate(refusal, held.manner)),
+                Some(refusal) => Err(translate(refusal, held.claim.manner)),
             };
             verdicts.insert(key, verdict);
         }
@@ -191,18 +196,18 @@ impl Broker {
             Waiting::Produce(request) => {
                 for partition in &request.partitions {
                     let key = partition.key;
-                    let lowest = self.verifications.lowest.get(&(key, held.producer));
+                    let lowest = self.verifications.lowest.get(&(key, held.claim.producer));
                     if verdicts.get(&key) == Some(&Ok(()))
                         && lowest.is_some_and(|lowest| *lowest < partition.batch.info.base_sequence)
-                        && !self.has_open(key, held.producer)
+                        && !self.has_open(key, held.claim.producer)
                     {
                         verdicts.insert(key, Err(Refusal::OutOfOrderSequenceNumber));
                     }
                 }
                 self.produce(now_ms, request, &verdicts, out);
                 for key in verdicts.into_keys() {
-                    if self.has_open(key, held.producer) {
-                        self.verifications.ended(key, held.producer);
+                    if self.has_open(key, held.claim.producer) {
+                        self.verifications.ended(key, held.claim.producer);
                     }
                 }
             }
@@ -213,8 +218,8 @@ impl Broker {
                     refusal => refusal,
                 });
                 match refusal {
-                    Some(refusal) => self.refuse_group(id, request, refusal, out),
-                    None => self.ask_group(now_ms, id, request, out),
+                    Some(refusal) => self.refuse_group(id, *request, refusal, out),
+                    None => self.ask_group(now_ms, id, *request, out),
                 }
             }
         }

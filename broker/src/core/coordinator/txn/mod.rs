@@ -22,7 +22,7 @@ use ending::Flight;
 pub(in crate::core) use request::TxnInput;
 pub use request::{TxnAnswer, TxnAsk, TxnDescription, TxnListing, TxnRequest};
 pub use state::TxnState;
-use state::{Meta, Stop};
+use state::{End, Meta, Stop};
 
 /// A transactional id in memory.
 struct Txn {
@@ -151,7 +151,7 @@ impl Machine for Transactions {
         };
         let answer = match ask {
             TxnAsk::Init { timeout_ms, expected, fresh } => {
-                self.init(scope, id, transactional_id, timeout_ms, expected, fresh, effects)
+                self.init(scope, (id, transactional_id), timeout_ms, expected, fresh, effects)
             }
             TxnAsk::Add { producer, places, verify_only: false } => {
                 self.add(scope, id, transactional_id, producer, &places, effects)
@@ -164,7 +164,8 @@ impl Machine for Transactions {
                 Some(TxnAnswer::Places(verified.unwrap_or_else(|refusal| vec![Some(refusal); places.len()])))
             }
             TxnAsk::End { producer, committed, bump, fresh } => {
-                self.end(scope, id, transactional_id, producer, (committed, bump), fresh, effects)
+                let end = End { producer, committed, bump, fresh };
+                self.end(scope, (id, transactional_id), end, effects)
             }
             TxnAsk::Describe => Some(TxnAnswer::Described(self.describe(&transactional_id))),
         };
@@ -249,8 +250,7 @@ impl Transactions {
     fn init(
         &mut self,
         scope: Scope<'_>,
-        id: RequestId,
-        transactional_id: String,
+        (id, transactional_id): (RequestId, String),
         timeout_ms: i32,
         expected: Option<ProducerEpoch>,
         fresh: Option<i64>,
@@ -313,18 +313,15 @@ impl Transactions {
     fn end(
         &mut self,
         scope: Scope<'_>,
-        id: RequestId,
-        transactional_id: String,
-        producer: ProducerEpoch,
-        (committed, bump): (bool, bool),
-        fresh: Option<i64>,
+        (id, transactional_id): (RequestId, String),
+        end: End,
         effects: &mut Effects<'_, Token>,
     ) -> Option<TxnAnswer> {
         let say = |result| Some(TxnAnswer::Producer(result));
         let Some(txn) = self.ids.get(&transactional_id) else {
             return say(Err(Refusal::InvalidProducerIdMapping));
         };
-        match txn.meta.end(producer, committed, bump, fresh, scope.wall_ms) {
+        match txn.meta.end(end, scope.wall_ms) {
             // A producer that is fenced anyway learns it at once.
             Err(Stop::Refused(refusal @ (Refusal::InvalidProducerIdMapping | Refusal::ProducerFenced))) => {
                 say(Err(refusal))

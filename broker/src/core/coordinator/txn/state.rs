@@ -105,6 +105,18 @@ impl From<Refusal> for Stop {
     }
 }
 
+/// How a producer ends its transaction.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct End {
+    pub(super) producer: ProducerEpoch,
+    /// Or aborted.
+    pub(super) committed: bool,
+    /// Raise the epoch with it.
+    pub(super) bump: bool,
+    /// A producer id nobody has.
+    pub(super) fresh: Option<i64>,
+}
+
 impl Meta {
     /// A transactional id that nobody has used: its first producer gets epoch 0.
     pub(super) const fn new(producer_id: i64, timeout_ms: i32, wall_ms: i64) -> Self {
@@ -220,10 +232,7 @@ impl Meta {
     /// makes a repeated call recognisable, and an abort of nothing is an abort too.
     pub(super) fn end(
         &self,
-        producer: ProducerEpoch,
-        committed: bool,
-        bump: bool,
-        fresh: Option<i64>,
+        End { producer, committed, bump, fresh }: End,
         wall_ms: i64,
     ) -> Result<Self, Stop> {
         let (id, epoch) = self.producer;

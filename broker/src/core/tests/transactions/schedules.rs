@@ -34,6 +34,15 @@ struct Client {
     asked: Option<Waits>,
 }
 
+impl Client {
+    /// Goes on behind what was taken.
+    fn count(&mut self, results: &[Option<Result<i64, Refusal>>; 2]) {
+        for (sequence, result) in self.sequences.iter_mut().zip(results) {
+            *sequence += i32::from(matches!(result, Some(Ok(_))));
+        }
+    }
+}
+
 struct Schedule {
     world: World,
     chance: Chance,
@@ -144,13 +153,9 @@ impl Schedule {
             if late {
                 // Its abort is sent, its records may still be on their way.
                 client.asked = Some(Waits::Records([Some(Err(Refusal::RequestTimedOut)), None]));
-                for partition in 0..2 {
-                    client.sequences[partition] += i32::from(matches!(results[partition], Some(Ok(_))));
-                }
+                client.count(&results);
             } else if results.iter().all(Option::is_some) {
-                for partition in 0..2 {
-                    client.sequences[partition] += i32::from(matches!(results[partition], Some(Ok(_))));
-                }
+                client.count(&results);
                 client.asked = Some(Waits::Records(results));
             } else {
                 client.waits = Some((ids, since, waits));

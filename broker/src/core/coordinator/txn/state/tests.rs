@@ -84,7 +84,9 @@ fn only_partitions_of_the_open_transaction_are_verified() {
 /// State, what is asked, what comes of it: transaction version 1.
 #[test]
 fn the_end_of_a_transaction_under_version_1() {
-    let end = |state, committed| at(state, 3).end((9, 3), committed, false, None, 50);
+    let end = |state, committed| {
+        at(state, 3).end(End { producer: (9, 3), committed, bump: false, fresh: None }, 50)
+    };
     let state = |result: Result<Meta, Stop>| result.map(|meta| (meta.state, meta.producer));
     assert_eq!(state(end(TxnState::Ongoing, true)), Ok((TxnState::PrepareCommit, (9, 3))));
     assert_eq!(state(end(TxnState::Ongoing, false)), Ok((TxnState::PrepareAbort, (9, 3))));
@@ -102,10 +104,11 @@ fn the_end_of_a_transaction_under_version_1() {
     ] {
         assert_eq!(end(current, committed), Err(expected), "{current} {committed}");
     }
-    let fenced = at(TxnState::Ongoing, 3).end((9, 2), true, false, None, 50);
+    let fenced =
+        at(TxnState::Ongoing, 3).end(End { producer: (9, 2), committed: true, bump: false, fresh: None }, 50);
     assert_eq!(fenced, refused(Refusal::ProducerFenced));
     assert_eq!(
-        at(TxnState::Ongoing, 3).end((7, 3), true, false, None, 50),
+        at(TxnState::Ongoing, 3).end(End { producer: (7, 3), committed: true, bump: false, fresh: None }, 50),
         refused(Refusal::InvalidProducerIdMapping)
     );
 }
@@ -113,7 +116,9 @@ fn the_end_of_a_transaction_under_version_1() {
 /// The same under version 2: the epoch goes up with every end, and tells a repeated call from a new one.
 #[test]
 fn the_end_of_a_transaction_under_version_2() {
-    let end = |state, epoch, committed| at(state, 4).end((9, epoch), committed, true, None, 50);
+    let end = |state, epoch, committed| {
+        at(state, 4).end(End { producer: (9, epoch), committed, bump: true, fresh: None }, 50)
+    };
     let prepared = end(TxnState::Ongoing, 4, true).expect("commits");
     assert_eq!((prepared.state, prepared.producer), (TxnState::PrepareCommit, (9, 5)));
     assert_eq!(prepared.told(), (9, 5));
@@ -143,12 +148,20 @@ fn the_end_of_a_transaction_under_version_2() {
 fn the_last_epoch_ends_its_transaction_and_the_id_changes_with_it() {
     let meta = at(TxnState::Ongoing, LAST_EPOCH);
     let asked = (9, LAST_EPOCH);
-    assert_eq!(meta.end(asked, true, true, None, 50), Err(Stop::NeedsProducerId));
-    let prepared = meta.end(asked, true, true, Some(77), 50).expect("commits");
+    assert_eq!(
+        meta.end(End { producer: asked, committed: true, bump: true, fresh: None }, 50),
+        Err(Stop::NeedsProducerId)
+    );
+    let prepared =
+        meta.end(End { producer: asked, committed: true, bump: true, fresh: Some(77) }, 50).expect("commits");
     assert_eq!((prepared.producer, prepared.told()), ((9, i16::MAX), (77, 0)));
     let complete = prepared.complete(60);
     assert_eq!((complete.producer, complete.previous_id), ((77, 0), 9));
-    assert_eq!(complete.end(asked, true, true, None, 70), Err(Stop::Done((77, 0))), "the same call again");
+    assert_eq!(
+        complete.end(End { producer: asked, committed: true, bump: true, fresh: None }, 70),
+        Err(Stop::Done((77, 0))),
+        "the same call again"
+    );
 }
 
 #[test]
