@@ -234,7 +234,7 @@ impl<'a, O: Object> Work<'a, O> {
             (Ended::Paused, None) => {
                 // The turn of the other; then both get more.
                 match task.other.take() {
-                    Some(other) if task.turns % 2 == 0 => {
+                    Some(other) if task.turns.is_multiple_of(2) => {
                         task.other = Some(std::mem::replace(&mut task.search, other))
                     }
                     Some(other) => {

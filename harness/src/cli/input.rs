@@ -31,10 +31,10 @@ pub(super) enum From {
     Highwater,
     /// Operations of Jepsen's Kafka workload, JSON Lines or EDN
     Jepsen,
+    /// Calls on registers, logs and the like, with --model
+    Operations,
     /// Output of kafka-verifiable-producer and -consumer, all files one history
     Verifiable,
-    /// Calls on registers, maps, locks and logs, JSON Lines; needs --model
-    Operations,
 }
 
 /// A history that is ready to be judged.
@@ -42,6 +42,8 @@ pub(super) struct Loaded {
     /// What messages and results call it.
     pub(super) name: String,
     pub(super) history: History,
+    /// The directory, if it is a run of ours.
+    pub(super) run: Option<RunDir>,
     /// What is legal in a foreign file and makes one wonder.
     pub(super) remarks: Vec<String>,
     /// Settings that follow from those given, as `name=value`.
@@ -69,9 +71,16 @@ impl InputArgs {
         self.from == Some(From::Verifiable)
     }
 
+    /// Operations on a model know no Kafka settings.
+    pub(super) fn refuse_settings(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(self.set.is_empty(), "`--set` has no meaning with --model (leave it out)");
+        Ok(())
+    }
+
     fn find(&self, input: &str, results: &ResultsArgs) -> Result<Input, Failure> {
         let path = Path::new(input);
         match self.from {
+            Some(From::Operations) => Err(needs_model(input)),
             Some(From::Highwater) if path.is_file() => {
                 Ok(Input::File(Source::open(path).map_err(unread_file)?, Format::Lines))
             }
@@ -79,8 +88,6 @@ impl InputArgs {
             Some(From::Verifiable) => {
                 Ok(Input::File(Source::open(path).map_err(unread_file)?, Format::Verifiable))
             }
-            // The command takes these before anything is loaded.
-            Some(From::Operations) => Err(anyhow!("--from operations needs --model").into()),
             Some(From::Jepsen) => {
                 let mut source = Source::open(path).map_err(unread_file)?;
                 let format = match exchange::detect(&mut source).map_err(unread_file)? {
@@ -97,10 +104,7 @@ impl InputArgs {
                 Err(_) => {
                     let mut source = Source::open(path).map_err(unread_file)?;
                     match exchange::detect(&mut source).map_err(unread_file)? {
-                        Some(Format::Operations) => Err(anyhow!(
-                            "`{input}` holds operations on objects (say what these are with --model)"
-                        )
-                        .into()),
+                        Some(Format::Operations) => Err(needs_model(input)),
                         Some(format) => Ok(Input::File(source, format)),
                         None => Err(anyhow!(
                             "failed to import `{input}`: line 1: it is no history this build knows (say what it is with --from)"
@@ -129,7 +133,7 @@ impl InputArgs {
             (plan.cell, implied) = planning::told(&self.set)?;
         }
         let history = history::load(plan, &dir.history()).map_err(unread)?;
-        Ok(Loaded { name: input.to_owned(), history, remarks: Vec::new(), implied })
+        Ok(Loaded { name: input.to_owned(), history, run: Some(dir), remarks: Vec::new(), implied })
     }
 
     fn several(&self, inputs: &[String]) -> Result<Loaded, Failure> {
@@ -150,7 +154,12 @@ impl InputArgs {
 }
 
 fn loaded(name: String, import: exchange::Import, implied: Vec<String>) -> Loaded {
-    Loaded { name, history: import.history, remarks: import.remarks, implied }
+    Loaded { name, history: import.history, run: None, remarks: import.remarks, implied }
+}
+
+fn needs_model(input: &str) -> Failure {
+    let why = "are judged by a model: --from operations needs --model (which says what the objects are)";
+    anyhow!("the operations of `{input}` {why}").into()
 }
 
 fn absent(error: ResultsError) -> Failure {

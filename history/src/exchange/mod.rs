@@ -104,7 +104,8 @@ pub fn detect(source: &mut Source) -> Result<Option<Format>, ImportError> {
     })
 }
 
-/// Reads a history; `plan` says what is known of how it came about.
+/// Reads a history; `plan` says what is known of how it came about. A file without operations is an empty
+/// history, of which nothing can be said.
 ///
 /// # Errors
 /// If the file cannot be read or is not of this format. Nothing of it is kept then.
@@ -118,11 +119,7 @@ pub fn import(source: &mut Source, format: Format, plan: Plan) -> Result<Import,
             Problem::new("operations on a model are no history of records (see `check --model`)"),
         )),
     };
-    let import = read.map_err(|stop| ImportError::of(source, stop))?;
-    if import.lines == 0 {
-        return Err(ImportError::of(source, Stop::Line(1, "it holds no operation")));
-    }
-    Ok(import)
+    read.map_err(|stop| ImportError::of(source, stop))
 }
 
 /// A mistake that serde found in a line.

@@ -93,9 +93,10 @@ pub static SETTINGS: &[Setting] = &[
         Kind::Long(1),
         "how often preferred leaders are elected",
     ),
+    // Kafka promises no moment by which a compacted topic is cleaned; here that moment never comes.
     only(
         at_both("log.cleanup.policy", "cleanup.policy", "delete", Kind::Word, "what becomes of old records"),
-        &["delete"],
+        &["delete", "compact", "compact,delete", "delete,compact"],
     ),
     at_both(
         "log.flush.interval.messages",

@@ -3,7 +3,6 @@
 
 mod operations;
 
-use anyhow::anyhow;
 use checkers::{Ending, Finding, Judgement, judge};
 use clap::{Args, ValueEnum};
 use history::clock;
@@ -27,7 +26,7 @@ Examples:
 #[derive(Args, Debug)]
 #[command(before_help = EXAMPLES)]
 pub(super) struct CheckCommand {
-    /// `latest`, the name of a run, its directory, or a history's file
+    /// `latest`, the name of a run, its directory, or a history's file; with --model, a file of operations
     #[arg(value_name = "RUN|FILE", required = true)]
     inputs: Vec<String>,
     #[command(flatten)]
@@ -71,16 +70,12 @@ impl CheckCommand {
     pub(super) fn execute(self) -> Outcome {
         match (self.input.from, self.operations.model) {
             (Some(From::Operations) | None, Some(model)) => {
+                self.input.refuse_settings()?;
                 let json = matches!(self.format, CheckFormat::Json);
                 return self.operations.execute(model, &self.inputs, json);
             }
-            (Some(From::Operations), None) => {
-                return Err(
-                    anyhow!("--from operations needs --model (which says what the objects are)").into()
-                );
-            }
             (Some(_), Some(_)) => {
-                return Err(anyhow!("--model is for --from operations (leave it out)").into());
+                return Err(anyhow::anyhow!("--model is for --from operations (leave it out)").into());
             }
             (_, None) => {}
         }
