@@ -1,8 +1,10 @@
 //! Integration tests of the whole: rules of the repository, the command line, runs from end to end.
 
+mod apache;
 mod catalogs;
 mod cli;
 mod cluster;
+mod differential;
 mod edges;
 mod kafka;
 mod lifetime;
