@@ -5,3 +5,4 @@ mod frames;
 mod more;
 mod power;
 mod records;
+mod transactions;

@@ -19,6 +19,7 @@ use kafka_protocol::protocol::StrBytes;
 use wire::frame::{FrameError, Head};
 
 use crate::frames::{body, framed};
+use crate::transactions;
 
 fn name() -> TopicName {
     TopicName(StrBytes::from_static_str("orders"))
@@ -97,7 +98,7 @@ pub(crate) fn sample(key: ApiKey, version: i16) -> Bytes {
         ApiKey::DeleteAcls => {
             framed(version, DeleteAclsRequest::default().with_filters(vec![DeleteAclsFilter::default(); 2]))
         }
-        other => bare(other, version),
+        other => transactions::sample(other, version).unwrap_or_else(|| bare(other, version)),
     }
 }
 
@@ -149,6 +150,6 @@ pub(crate) fn decode(key: ApiKey, head: &Head) -> Result<(ApiKey, i16, Bytes), F
         ApiKey::DescribeAcls => body::<DescribeAclsRequest>(head),
         ApiKey::CreateAcls => body::<CreateAclsRequest>(head),
         ApiKey::DeleteAcls => body::<DeleteAclsRequest>(head),
-        other => decode_bare(other, head),
+        other => transactions::decode(other, head).unwrap_or_else(|| decode_bare(other, head)),
     }
 }
