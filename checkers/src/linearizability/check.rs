@@ -71,7 +71,7 @@ pub fn check(operations: &Operations, settings: &Settings) -> Report {
 }
 
 /// The first slice of an object; each further one is longer by a factor.
-const FIRST_SLICE: Duration = Duration::from_millis(5);
+const FIRST_SLICE: Duration = Duration::from_micros(500);
 const GROWTH: u32 = 4;
 /// What finding the longest prefix may cost where a violation is already proved.
 const PREFIX_SLICE: Duration = Duration::from_millis(200);

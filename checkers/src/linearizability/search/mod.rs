@@ -120,7 +120,7 @@ struct Cursor {
 const FROM_THE_TOP: Cursor = Cursor { unknown: false, after: NONE };
 
 /// Steps between two looks at the clock.
-const STEPS_UNWATCHED: u32 = 1 << 10;
+const STEPS_UNWATCHED: u32 = 1 << 8;
 
 impl<'a, O: Object> Search<'a, O> {
     /// A search for an order of `members` of `operations`. Failed operations and unknown ones that change

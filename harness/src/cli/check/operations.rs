@@ -149,8 +149,9 @@ impl OperationsArgs {
         let source = File::open(file).map_err(|error| {
             anyhow::anyhow!("failed to open `{file}`: {error} (name a file of operations)")
         })?;
+        let initial = self.initial(model)?;
         let mut operations = operations::read(source, file, model)?;
-        let initial = self.initial(model, &mut operations)?;
+        let initial = operations.values.add(&initial);
         let settings = Settings {
             initial,
             timeout: self.timeout,
@@ -178,9 +179,10 @@ impl OperationsArgs {
         Ok(Done { operations, initial, report, caveats, exit, elapsed_ms })
     }
 
-    fn initial(&self, model: Model, operations: &mut Operations) -> Result<TextId, Failure> {
+    /// The text of the first value.
+    fn initial(&self, model: Model) -> Result<String, Failure> {
         let registers = matches!(model, Model::Register | Model::CasRegister);
-        let text = match self.init.as_deref() {
+        Ok(match self.init.as_deref() {
             Some(_) if !registers => {
                 let name = model.name();
                 return Err(anyhow::anyhow!(
@@ -191,8 +193,7 @@ impl OperationsArgs {
             Some(text) => value(text)?,
             None if model == Model::Kv => String::new(),
             None => operations::NULL_TEXT.to_owned(),
-        };
-        Ok(operations.values.add(&text))
+        })
     }
 }
 
