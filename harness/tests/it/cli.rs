@@ -73,7 +73,6 @@ fn bad_input_is_exit_2_and_one_clear_line() {
         (&["run", "--overlap"], "flag `--overlap` is not in this build"),
         (&["run", "--format", "junit"], "`--format junit` is not in this build"),
         (&["matrix", "durability", "--shard", "1/2"], "flag `--shard` is not in this build"),
-        (&["check", "latest", "--from=jepsen"], "flag `--from` is not in this build"),
         (&["list", "claims"], "`<WHAT> claims` is not in this build"),
     ] {
         let (code, stdout, stderr) = outcome(args, dir.path());
