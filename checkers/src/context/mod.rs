@@ -147,6 +147,14 @@ impl<'a> Context<'a> {
         self.find(tag).map_or(0, |at| self.producers[at.producer].copies(at.send))
     }
 
+    /// Whether a record's place in a log derived from elsewhere proves nothing: it is at several offsets, it
+    /// shares one, or it is gone.
+    pub(crate) fn is_doubtful(&self, tag: Tag) -> bool {
+        self.derived
+            .as_ref()
+            .is_some_and(|derived| derived.knows(tag, Fact::Doubtful) || derived.knows(tag, Fact::Lost))
+    }
+
     /// Where the first copy of a tag lies in the final log.
     pub(crate) fn place_of(&self, tag: Tag) -> Option<Place> {
         let at = self.find(tag)?;

@@ -110,7 +110,8 @@ impl Dependencies {
                 edge(node, writer, WriteWrite, because);
             }
         }
-        for span in self.read(node) {
+        let reads = self.read(node);
+        for (index, span) in reads.iter().enumerate() {
             let mut before = NOBODY;
             for position in span.first..=span.last {
                 let writer = self.writers[span.partition as usize][position as usize];
@@ -120,7 +121,10 @@ impl Dependencies {
                 }
                 before = writer;
             }
-            if let Some((to, writer)) = self.next(span.partition, span.last + 1)
+            // Only how far it came tells what it did not reach; what it jumped over is no matter of order.
+            let farthest = reads.get(index + 1).is_none_or(|next| next.partition != span.partition);
+            if farthest
+                && let Some((to, writer)) = self.next(span.partition, span.last + 1)
                 && writer != node
             {
                 let because = Because { partition: span.partition, from: span.last, to };

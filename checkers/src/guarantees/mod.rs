@@ -110,12 +110,14 @@ impl Envelope {
         self.classes.iter().any(|class| class.moves_leadership())
     }
 
-    /// Whether a request may arrive long after it was given up: a pause or a cut holds it back, a kill drops
-    /// it with its connection.
+    /// Whether a planned fault may let a request arrive long after it was given up: a pause or a cut holds
+    /// it back, a kill drops it with its connection. A history from elsewhere tells of none, and is held to
+    /// what holds without.
     #[must_use]
     pub fn delays_requests(&self) -> bool {
         use FaultClass::{IsolateFollowers, IsolateLeader, Pause};
-        [Pause, IsolateLeader, IsolateFollowers].iter().any(|class| self.classes.contains(class))
+        let held_back = |class: &FaultClass| matches!(class, Pause | IsolateLeader | IsolateFollowers);
+        !self.unknown && self.classes.iter().any(held_back)
     }
 
     /// Whether every in-sync replica can be out at once, so that an unclean election has to choose among

@@ -208,6 +208,15 @@ impl World {
 
     /// The history: a client a process, and a drain of what was committed.
     pub(crate) fn history(&self) -> History {
+        self.build(Role::Drain)
+    }
+
+    /// The same as a history from elsewhere: another client polls everything at the end, and nobody drains.
+    pub(crate) fn foreign(&self) -> History {
+        self.build(Role::Client)
+    }
+
+    fn build(&self, last: Role) -> History {
         let mut builder = Builder::new(plan(u32::try_from(self.logs.len()).expect("few")));
         let clients = self.txns.iter().map(|txn| txn.client).max().map_or(0, |most| most + 1);
         let sessions: Vec<_> = (0..clients).map(|client| builder.open(Role::Client, client, 0)).collect();
@@ -240,13 +249,21 @@ impl World {
             let invoked = ms(txn.called);
             builder.operation(id, Ended { function, invoked, completed, outcome, line: None, detail: None });
         }
-        let drain = builder.open(Role::Drain, 0, 0);
+        let reader = builder.open(last, if last == Role::Client { clients } else { 0 }, 0);
         let after = self.txns.iter().map(|txn| txn.returned).max().unwrap_or(0) + 100;
         for (partition, log) in (0..).zip(&self.logs) {
             for (offset, tag) in log {
-                builder.deliver(drain, &delivery(*tag, partition, *offset, (after, after + 1)));
+                builder.deliver(reader, &delivery(*tag, partition, *offset, (after, after + 1)));
             }
-            builder.note(drain, ms(after + 2), Note::Drained { partition: Partition(partition) });
+            if last == Role::Drain {
+                builder.note(reader, ms(after + 2), Note::Drained { partition: Partition(partition) });
+            }
+        }
+        if last == Role::Client {
+            let (function, outcome) = (Function::Poll, Outcome::Ok);
+            let (invoked, completed) = (ms(after), Some(ms(after + 1)));
+            builder
+                .operation(reader, Ended { function, invoked, completed, outcome, line: None, detail: None });
         }
         builder.finish()
     }

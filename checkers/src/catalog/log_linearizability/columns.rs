@@ -11,6 +11,9 @@ use super::sweep::{NEVER, Times};
 use crate::context::{Context, Entry, Log, is_fence, parallel};
 use crate::guarantees::{ORDER, Promise};
 
+/// No producer.
+const NOBODY: u32 = u32::MAX;
+
 /// A poll that returned a record before it was sent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FutureRead {
@@ -162,7 +165,7 @@ fn latest_calls(context: &Context<'_>, clock: &Clock) -> Vec<Vec<AtomicU32>> {
 pub(super) fn read<'c>(context: &'c Context<'_>, index: usize) -> Option<Column<'c>> {
     let log = context.logs.get(index)?;
     let mut times = Times { called: vec![0; log.entries.len()], known: vec![NEVER; log.entries.len()] };
-    let mut sessions = vec![u32::MAX; log.entries.len()];
+    let mut sessions = vec![NOBODY; log.entries.len()];
     each_send(context, |sent| {
         if sent.partition == index {
             sessions[sent.position] = sent.producer;
@@ -191,7 +194,8 @@ pub(super) fn read<'c>(context: &'c Context<'_>, index: usize) -> Option<Column<
             if let Some(tag) = intact.filter(|_| returned < called) {
                 let (called, returned) = (Nanos(called), Nanos(returned));
                 future.push(FutureRead { session: number, tag, offset: delivery.offset, called, returned });
-            } else if let Some(at) = same {
+            } else if let Some(at) = same.filter(|at| sessions[*at] != NOBODY) {
+                // What nobody sent is a finding of its own, and proves nothing about the rest.
                 times.known[at] = times.known[at].min(returned);
             }
         }
@@ -234,6 +238,7 @@ fn sends_of(context: &Context<'_>, producer: usize, mut each: impl FnMut(&Sent))
     for (send, place) in session.sends() {
         let partition = place.partition.0 as usize;
         if place.copies > 0
+            && !context.is_doubtful(send.tag)
             && let Some(position) = cursor.find(context, partition, place.offset)
         {
             each(&Sent { send, producer, error, partition, position });

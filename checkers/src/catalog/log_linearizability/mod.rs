@@ -16,6 +16,7 @@ use history::{Nanos, Partition, Tag};
 
 use crate::context::{Context, MAX_EXAMPLES, partition};
 use crate::guarantees::{END_OFFSETS, PHANTOMS, REAL_TIME};
+use crate::judgement::Involved;
 use crate::spec::{Basis, Kind, Spec};
 use crate::{Finding, Witness};
 
@@ -128,7 +129,8 @@ fn out_of_order(
         early_at.offset,
         context.history.partition_name(partition),
     );
-    context.witness(text, late_at.tag, Some(partition), Some(late_at.offset), Some(called))
+    let witness = context.witness(text, late_at.tag, Some(partition), Some(late_at.offset), Some(called));
+    witness.with(senders(context, [late_at.tag, early_at.tag]))
 }
 
 fn read_early(context: &Context<'_>, partition: Partition, read: &columns::FutureRead) -> Witness {
@@ -140,7 +142,17 @@ fn read_early(context: &Context<'_>, partition: Partition, read: &columns::Futur
         context.history.partition_name(partition),
         span(read.called.since(read.returned)),
     );
-    context.witness(text, Some(read.tag), Some(partition), Some(read.offset), Some(read.returned))
+    let witness =
+        context.witness(text, Some(read.tag), Some(partition), Some(read.offset), Some(read.returned));
+    let at = (partition, read.offset);
+    let polls = context.derived.as_ref().and_then(|_| context.polls_of(&[at]).remove(&at));
+    witness.with(senders(context, [Some(read.tag)])).with(polls.into_iter().flatten())
+}
+
+/// The operations that sent these, where the history is from elsewhere and people look for them there.
+fn senders<const N: usize>(context: &Context<'_>, tags: [Option<Tag>; N]) -> Vec<Involved> {
+    let tags = tags.into_iter().flatten().filter(|_| context.derived.is_some());
+    tags.filter_map(|tag| context.sender(tag)).collect()
 }
 
 /// A span of time, in the unit that shows it.

@@ -5,7 +5,7 @@ use history::{Nanos, Offset, Outcome, Partition, Session};
 
 use super::facts::Facts;
 use super::{G0, G1C, G2, REALTIME_CYCLE, Tally, WW_G1C, story};
-use crate::context::{Context, MAX_EXAMPLES, partition};
+use crate::context::{Context, MAX_EXAMPLES, SendAt, involved, partition};
 use crate::graph::{Arrow, Class, Cycle, Dependencies, NEVER, Relation, cycles, picture};
 use crate::spec::Kind;
 use crate::{Finding, Witness};
@@ -139,14 +139,19 @@ impl<'c, 'h> Columns<'c, 'h> {
             let log = &self.context.logs[because.partition as usize];
             (partition(because.partition as usize), log.entries.get(because.to as usize))
         });
+        let operations = steps.iter().filter_map(|(node, _)| {
+            let number = self.at[*node as usize].operation as usize;
+            self.with(*node, |session, operation| involved(session, number, operation))
+        });
         let first = steps.first().map(|(node, _)| Nanos(self.dependencies.nodes()[*node as usize].called));
-        self.context.witness(
+        let witness = self.context.witness(
             text,
             place.and_then(|(_, entry)| entry.tag),
             place.map(|(partition, _)| partition),
             place.map(|(_, entry)| entry.offset),
             first,
-        )
+        );
+        if self.context.derived.is_some() { witness.with(operations) } else { witness }
     }
 
     /// `wrote x at offset 3 of partition 0, before y at offset 4 by`.
@@ -239,7 +244,8 @@ fn places_written(
     operation: &Operation<'_>,
     writes: &mut Vec<(u32, u32)>,
 ) {
-    for send in session.sends_in(operation.sends.clone()) {
+    let sends = session.sends_in(operation.sends.clone());
+    for send in sends.filter(|send| !context.is_doubtful(send.tag)) {
         let Some(place) = context.place_of(send.tag) else { continue };
         if let Some(position) = context.logs[place.partition.0 as usize].position(place.offset) {
             writes.push((
@@ -259,8 +265,10 @@ fn places_read(
     for delivery in session.deliveries_in(operation.deliveries.clone()) {
         let Some(log) = context.log(delivery.partition) else { continue };
         let Some(position) = log.position(delivery.offset) else { continue };
-        // What it was given is what the log holds; anything else is another finding.
-        if delivery.tag.is_some() && log.entries.get(position).tag == delivery.tag {
+        // What it was given is what the log holds, and took effect; anything else is another finding.
+        let failed = |at: SendAt| context.producers[at.producer].failed(at.send);
+        let sound = delivery.tag.and_then(|tag| context.find(tag)).is_some_and(|at| !failed(at));
+        if sound && log.entries.get(position).tag == delivery.tag {
             reads.push((
                 delivery.partition.0,
                 u32::try_from(position).expect("logs have fewer than 2^32 records"),

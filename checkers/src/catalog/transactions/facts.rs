@@ -50,14 +50,18 @@ pub(super) fn reads_committed(context: &Context<'_>, session: &Session) -> bool 
 }
 
 /// Calls back with everything that committed readers were given by operations that ended well.
-pub(super) fn each_read(context: &Context<'_>, mut each: impl FnMut(usize, &Operation<'_>, Delivery)) {
+pub(super) fn each_read(
+    context: &Context<'_>,
+    mut each: impl FnMut(usize, (usize, &Operation<'_>), Delivery),
+) {
     for (number, session) in context.history.sessions.iter().enumerate() {
         if session.delivery_count() == 0 || !reads_committed(context, session) {
             continue;
         }
-        for operation in session.operations().filter(|operation| operation.outcome == Outcome::Ok) {
+        let ended = |(_, operation): &(usize, Operation<'_>)| operation.outcome == Outcome::Ok;
+        for (index, operation) in session.operations().enumerate().filter(ended) {
             for delivery in session.deliveries_in(operation.deliveries.clone()) {
-                each(number, &operation, delivery);
+                each(number, (index, &operation), delivery);
             }
         }
     }

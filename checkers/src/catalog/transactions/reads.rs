@@ -7,7 +7,7 @@ use history::Tag;
 use super::facts::{Facts, each_read, intact};
 use super::{ABORTED_READ, PRECOMMITTED_READ, Tally, story};
 use crate::Finding;
-use crate::context::Context;
+use crate::context::{Context, involved};
 
 pub(super) fn check(context: &Context<'_>, facts: &Facts) -> Vec<Finding> {
     let aborted = aborted(context, facts).finding(context, &ABORTED_READ);
@@ -24,7 +24,7 @@ fn aborted(context: &Context<'_>, facts: &Facts) -> Tally {
         return tally;
     }
     let mut told: BTreeSet<Tag> = BTreeSet::new();
-    each_read(context, |session, operation, delivery| {
+    each_read(context, |session, (index, operation), delivery| {
         let Some(tag) = intact(&delivery) else { return };
         let Some(at) = context.find(tag).filter(|at| context.producers[at.producer].failed(at.send)) else {
             return;
@@ -43,7 +43,10 @@ fn aborted(context: &Context<'_>, facts: &Facts) -> Tally {
                 context.producers[at.producer].session.name(),
             );
             let at = Some(delivery.returned);
-            context.witness(text, Some(tag), Some(delivery.partition), Some(delivery.offset), at)
+            let shown = context.derived.as_ref().map(|_| involved(session, index, operation));
+            let witness = context.witness(text, Some(tag), Some(delivery.partition), Some(delivery.offset), at);
+            let sender = context.derived.as_ref().and_then(|_| context.sender(tag));
+            witness.with(sender.into_iter().chain(shown))
         });
     });
     tally
@@ -58,8 +61,9 @@ fn own(context: &Context<'_>) -> Tally {
         }
         let both = session
             .operations()
-            .filter(|operation| !operation.sends.is_empty() && !operation.deliveries.is_empty());
-        for operation in both {
+            .enumerate()
+            .filter(|(_, operation)| !operation.sends.is_empty() && !operation.deliveries.is_empty());
+        for (index, operation) in both {
             let sent: BTreeSet<Tag> =
                 session.sends_in(operation.sends.clone()).map(|send| send.tag).collect();
             let mut told = BTreeSet::new();
@@ -77,7 +81,10 @@ fn own(context: &Context<'_>) -> Tally {
                         context.history.partition_name(delivery.partition),
                     );
                     let at = Some(delivery.returned);
-                    context.witness(text, Some(tag), Some(delivery.partition), Some(delivery.offset), at)
+                    let shown = context.derived.as_ref().map(|_| involved(session, index, &operation));
+                    context
+                        .witness(text, Some(tag), Some(delivery.partition), Some(delivery.offset), at)
+                        .with(shown)
                 });
             }
         }

@@ -6,7 +6,7 @@ use history::{Outcome, Send, Session};
 use super::facts::{Facts, is_transaction};
 use super::{TORN_TRANSACTION, Tally, story};
 use crate::Finding;
-use crate::context::Context;
+use crate::context::{Context, Fact, involved};
 
 pub(super) fn check(context: &Context<'_>, facts: &Facts) -> Option<Finding> {
     if !facts.transactional {
@@ -14,11 +14,13 @@ pub(super) fn check(context: &Context<'_>, facts: &Facts) -> Option<Finding> {
     }
     let mut tally = Tally::default();
     for session in context.history.senders() {
-        let several =
-            session.operations().filter(|operation| is_transaction(operation) && operation.sends.len() > 1);
+        let several = session
+            .operations()
+            .enumerate()
+            .filter(|(_, operation)| is_transaction(operation) && operation.sends.len() > 1);
         // What certainly failed is in no log: seen all the same, it is an aborted read.
-        for operation in several.filter(|operation| operation.outcome != Outcome::Fail) {
-            look(context, facts, session, &operation, &mut tally);
+        for (number, operation) in several.filter(|(_, operation)| operation.outcome != Outcome::Fail) {
+            look(context, facts, session, (number, &operation), &mut tally);
         }
     }
     tally.finding(context, &TORN_TRANSACTION)
@@ -28,12 +30,15 @@ fn look(
     context: &Context<'_>,
     facts: &Facts,
     session: &Session,
-    operation: &Operation<'_>,
+    (number, operation): (usize, &Operation<'_>),
     tally: &mut Tally,
 ) {
     let sends = || session.sends_in(operation.sends.clone()).filter(|send| send.outcome != Outcome::Fail);
     let seen = |send: &Send| context.find(send.tag).is_some_and(|at| facts.seen(at));
-    let absent = |send: &Send| !seen(send) && context.copies(send.tag) == 0 && context.absence_counts(send);
+    let absent = |send: &Send| match &context.derived {
+        Some(derived) => derived.knows(send.tag, Fact::Lost),
+        None => !seen(send) && context.copies(send.tag) == 0 && context.absence_counts(send),
+    };
     let Some(there) = sends().find(seen) else { return };
     let Some(missing) = sends().find(absent) else { return };
     tally.add(|| {
@@ -49,6 +54,7 @@ fn look(
             context.history.name_of(missing.tag),
         );
         let at = Some(missing.completed.unwrap_or(missing.invoked));
-        context.witness(text, Some(missing.tag), missing.partition, missing.offset, at)
+        let witness = context.witness(text, Some(missing.tag), missing.partition, missing.offset, at);
+        witness.with(context.derived.as_ref().map(|_| involved(session, number, operation)))
     });
 }
