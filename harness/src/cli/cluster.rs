@@ -11,9 +11,9 @@ use crate::cluster::{self, UpOptions};
 
 const EXAMPLES: &str = "\
 Examples:
-  highwater cluster up                           three nodes; the first line of stdout is for bootstrap.servers
+  highwater cluster up                           three nodes; stdout begins with the bootstrap list
   highwater cluster up --nodes 1 --port-base 9092
-  highwater cluster up --data ./cluster          the same topics, records and ports the next time
+  highwater cluster up --data ./cluster          the same topics, records and ports next time
   highwater cluster up --set auto.create.topics.enable=false --set min.insync.replicas=2";
 
 const AFTER: &str = "\

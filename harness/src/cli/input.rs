@@ -42,8 +42,6 @@ pub(super) struct Loaded {
     /// What messages and results call it.
     pub(super) name: String,
     pub(super) history: History,
-    /// The directory, if it is a run of ours.
-    pub(super) run: Option<RunDir>,
     /// What is legal in a foreign file and makes one wonder.
     pub(super) remarks: Vec<String>,
     /// Settings that follow from those given, as `name=value`.
@@ -133,7 +131,7 @@ impl InputArgs {
             (plan.cell, implied) = planning::told(&self.set)?;
         }
         let history = history::load(plan, &dir.history()).map_err(unread)?;
-        Ok(Loaded { name: input.to_owned(), history, run: Some(dir), remarks: Vec::new(), implied })
+        Ok(Loaded { name: input.to_owned(), history, remarks: Vec::new(), implied })
     }
 
     fn several(&self, inputs: &[String]) -> Result<Loaded, Failure> {
@@ -154,7 +152,7 @@ impl InputArgs {
 }
 
 fn loaded(name: String, import: exchange::Import, implied: Vec<String>) -> Loaded {
-    Loaded { name, history: import.history, run: None, remarks: import.remarks, implied }
+    Loaded { name, history: import.history, remarks: import.remarks, implied }
 }
 
 fn needs_model(input: &str) -> Failure {
