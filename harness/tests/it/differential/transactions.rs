@@ -187,8 +187,7 @@ fn fencing(probe: &mut Probe, old: Producer) -> Producer {
     add(probe, "the old producer adds on", ID, old, (TOPIC, &[0]));
     end(probe, "the old producer commits", ID, old, true);
     init(probe, "the old producer starts anew", ID, old);
-    let bumped = init(probe, "the new producer bumps its epoch", ID, new);
-    bumped
+    init(probe, "the new producer bumps its epoch", ID, new)
 }
 
 fn consuming(probe: &mut Probe, producer: Producer) {

@@ -233,7 +233,7 @@ fn offsets_are_committed_at_the_members_epoch_only() {
     let mut client = Client { member: "m1".to_owned(), generation: 1, ..Client::new() };
     let code = |world: &mut World, client: &Client, version| {
         let id = world.ask(version, World::commit_request(client, 0, 5));
-        world.committed(id).map(|code| ResponseError::try_from_code(code))
+        world.committed(id).map(ResponseError::try_from_code)
     };
     assert_eq!(code(&mut world, &client, 9), Some(None));
     assert_eq!(code(&mut world, &client, 8), Some(Some(ResponseError::UnsupportedVersion)));
