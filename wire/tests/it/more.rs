@@ -133,8 +133,6 @@ bare! {
     DescribeGroups => DescribeGroupsRequest,
     ListGroups => ListGroupsRequest,
     DeleteGroups => DeleteGroupsRequest,
-    ConsumerGroupHeartbeat => ConsumerGroupHeartbeatRequest,
-    ConsumerGroupDescribe => ConsumerGroupDescribeRequest,
 }
 
 /// Decodes as the broker does.
