@@ -3,7 +3,7 @@
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
 use kafka_protocol::messages::{
-    ApiVersionsRequest, DescribeClusterRequest, DescribeConfigsRequest, IncrementalAlterConfigsRequest,
+    DescribeClusterRequest, DescribeConfigsRequest, IncrementalAlterConfigsRequest,
 };
 
 use super::probe::{Probe, error, text};
@@ -98,8 +98,8 @@ pub(super) fn run(probe: &mut Probe) {
     }
     alter(probe, "set on an unknown topic", TOPIC, "nowhere", ("retention.ms", set, Some("1")));
     alter(probe, "set a static broker setting", BROKER, "1", ("broker.id", set, Some("2")));
-    alter(probe, "set a dynamic broker setting", BROKER, "", ("log.retention.ms", set, Some("900000")));
     describe(probe, "afterwards", TOPIC, "tuned", Some(&["cleanup.policy", "retention.ms"]));
+    alter(probe, "set a dynamic broker setting", BROKER, "", ("log.retention.ms", set, Some("900000")));
     alter(probe, "delete a dynamic broker setting", BROKER, "", ("log.retention.ms", delete, None));
 
     let answer = probe.ask(&DescribeClusterRequest::default().with_endpoint_type(1), 1);
@@ -113,9 +113,4 @@ pub(super) fn run(probe: &mut Probe) {
             !answer.cluster_id.is_empty()
         ),
     );
-    let answer = probe.ask(&ApiVersionsRequest::default(), 3);
-    probe.area("versions");
-    for api in answer.api_keys {
-        probe.note(format!("api {}", api.api_key), format!("{} to {}", api.min_version, api.max_version));
-    }
 }

@@ -109,8 +109,6 @@ fn producing(probe: &mut Probe) {
     topics::create(probe, "compacted", 1, &[("cleanup.policy", "compact")]);
     produce(probe, "no key, compacted", "compacted", 0, 1, one("x"));
     produce(probe, "a key, compacted", "compacted", 0, 1, Some(Batch::keyed("k", "x").bytes()));
-    topics::create(probe, "stamped", 1, &[("message.timestamp.type", "LogAppendTime")]);
-    produce(probe, "log append time", "stamped", 0, 1, one("x"));
     produce(probe, "nothing of it was written", "records", 0, 1, one("f"));
 }
 
