@@ -344,7 +344,8 @@ mod tests {
 
     #[test]
     fn what_would_be_ignored_is_refused() {
-        let error = check_topic(&given("cleanup.policy", "shred")).expect_err("not implemented");
+        let error =
+            check_topic(&given("message.timestamp.type", "LogAppendTime")).expect_err("not implemented");
         assert!(matches!(error, SettingError::NotImplemented { .. }), "{error}");
         let error = check_topic(&given("min.insync.replicas", "0")).expect_err("too small");
         assert!(matches!(error, SettingError::Invalid { .. }), "{error}");

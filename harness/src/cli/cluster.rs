@@ -11,7 +11,7 @@ use crate::cluster::{self, UpOptions};
 
 const EXAMPLES: &str = "\
 Examples:
-  highwater cluster up                           three nodes; stdout begins with the bootstrap list
+  highwater cluster up                           three nodes; the bootstrap list on stdout
   highwater cluster up --nodes 1 --port-base 9092
   highwater cluster up --data ./cluster          the same topics, records and ports next time
   highwater cluster up --set auto.create.topics.enable=false --set min.insync.replicas=2";
