@@ -29,9 +29,10 @@ type input struct{ f, key, value string }
 
 func text(raw json.RawMessage) string {
 	var text string
-	if json.Unmarshal(raw, &text) == nil {
+	if len(raw) > 0 && raw[0] == '"' && json.Unmarshal(raw, &text) == nil {
 		return text
 	}
+	// Null and numbers are what they look like.
 	return string(raw)
 }
 
