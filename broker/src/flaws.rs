@@ -85,7 +85,7 @@ pub static FLAWS: &[FlawSpec] = &[
     FlawSpec {
         flaw: Flaw::LoseOnTruncation,
         name: "lose-on-truncation",
-        summary: "cuts every replica back to the high watermark it knows when the leader changes, the new leader \
+        summary: "cuts every replica back to the high watermark it last noted when the leader changes, the new leader \
                   included, and fetches without comparing epochs, as before KIP-101",
         shows: "lost-write",
         needs: "a change of the leader under load",

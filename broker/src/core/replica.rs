@@ -16,6 +16,10 @@ use super::refusal::Refusal;
 use super::types::{PartitionKey, RequestId};
 use crate::flaws::{Flaw, reorder};
 
+/// How far apart, in records, a follower notes high watermarks under [`Flaw::LoseOnTruncation`]: like the
+/// checkpoint file that brokers started from before KIP-101.
+const CHECKPOINT_EVERY: i64 = 16;
+
 /// Where an epoch ends in a log (OffsetsForLeaderEpoch, `DivergingEpoch`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EpochEnd {
@@ -551,7 +555,9 @@ impl Replica {
             self.append(batch, out);
         }
         // Only upwards: both values are lower bounds of what is committed, and a new leader may know less.
-        self.high_watermark = self.high_watermark.max(data.high_watermark.min(self.log.end()));
+        let told = data.high_watermark.min(self.log.end());
+        let noted = if ctx.flawed(Flaw::LoseOnTruncation) { told - told % CHECKPOINT_EVERY } else { told };
+        self.high_watermark = self.high_watermark.max(noted);
         self.log.producers_mut().settle(self.high_watermark);
         self.raise_start(data.log_start, out);
         true

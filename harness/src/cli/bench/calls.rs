@@ -117,7 +117,11 @@ fn act(load: Load, object: &mut Object, number: u64, spoil: bool, draw: &mut Cha
         Load::Log if reads => {
             let from = object.log.len().saturating_sub(2);
             let mut seen = object.log[from..].to_vec();
-            let spoil = spoil && seen.pop().is_some();
+            // Swapped, since to have missed the last append may be legal: it may still have been under way.
+            let spoil = spoil && seen.len() == 2;
+            if spoil {
+                seen.reverse();
+            }
             let mut said = format!(
                 "\"f\":\"read\",\"input\":{{\"offset\":{from},\"strict_end\":true}},\"output\":{{\"values\":"
             );
