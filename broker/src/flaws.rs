@@ -88,8 +88,8 @@ pub static FLAWS: &[FlawSpec] = &[
         summary: "cuts every replica back to the high watermark it last noted when the leader changes, the new leader \
                   included, and fetches without comparing epochs, as before KIP-101",
         shows: "lost-write",
-        needs: "a change of the leader under load",
-        settings: &[],
+        needs: "a change of the leader under load, and producers that go on after it",
+        settings: &[("enable.idempotence", "false")],
     },
     FlawSpec {
         flaw: Flaw::ReorderInBatch,

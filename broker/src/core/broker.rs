@@ -506,10 +506,10 @@ impl Broker {
             match result {
                 Ok(data) => {
                     if !replica.receive(ctx, data, out) {
-                        replica.refused(ctx, Refusal::InvalidRecord, later, out);
+                        replica.refused(later);
                     }
                 }
-                Err(refusal) => replica.refused(ctx, refusal, later, out),
+                Err(_) => replica.refused(later),
             }
         }
     }

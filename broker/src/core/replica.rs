@@ -524,6 +524,11 @@ impl Replica {
             self.truncate(to, out);
             return self.log.end() < end;
         }
+        if data.out_of_range && ctx.flawed(Flaw::LoseOnTruncation) {
+            // Before KIP-101 a follower that was ahead of its leader believed it: here it copies all anew.
+            self.truncate(0, out);
+            return true;
+        }
         if data.out_of_range {
             // Its log starts behind the end of ours: nothing of ours is wanted any more.
             let missed = data.log_start > self.log.end();
@@ -564,17 +569,7 @@ impl Replica {
     }
 
     /// A follower was refused by its leader: it asks again later.
-    pub(super) fn refused(
-        &mut self,
-        ctx: Context<'_>,
-        refusal: Refusal,
-        not_before_ms: u64,
-        out: &mut Vec<Output>,
-    ) {
-        if refusal == Refusal::OffsetOutOfRange && ctx.flawed(Flaw::LoseOnTruncation) {
-            // Before KIP-101 a follower that was ahead of its leader believed it: here it copies all anew.
-            self.truncate(0, out);
-        }
+    pub(super) fn refused(&mut self, not_before_ms: u64) {
         if let Role::Follower(follower) = &mut self.role {
             follower.not_before_ms = not_before_ms;
         }

@@ -17,11 +17,8 @@ fn high_watermark_lags_behind(flaw: Option<Flaw>) -> Result<(), String> {
     world.produce(1, -1, "m1");
     let second = world.produce(1, -1, "m2");
     assert_eq!(world.reply(second), Some(Ok(1)), "acknowledged by all");
-    assert_eq!(
-        (world.high_watermark(1), world.high_watermark(3)),
-        (2, 1),
-        "the follower lags by a round trip"
-    );
+    assert_eq!(world.high_watermark(1), 2);
+    assert!(world.high_watermark(3) < 2, "the follower lags by a round trip or more");
     world.cut(2, 3, Cut::Held);
     world.kill(1);
     assert!(world.run_until(5_000, |world| world.leader() == 2));
