@@ -36,7 +36,7 @@ fn write(session: &Session, recorder: &mut Recorder) -> Result<(), RecordError> 
         recorder.record(*at, &Event::Note(note.clone()))?;
     }
     let (mut sends, mut deliveries) = (0, 0);
-    for operation in (0..session.recorded_operations()).map(|index| session.operation(index)) {
+    for operation in session.recorded() {
         for step in operation.steps() {
             match step {
                 Step::Send(index) => send(session, index, recorder)?,

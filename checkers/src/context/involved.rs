@@ -18,17 +18,16 @@ impl Context<'_> {
     /// The operation that sent a record.
     pub(crate) fn sender(&self, tag: Tag) -> Option<Involved> {
         let at = self.find(tag)?;
-        let session = self.producers[at.producer].session;
-        let send = self.send(at);
-        let holds = |(_, operation): &(usize, Operation<'_>)| {
-            session.sends_in(operation.sends.clone()).any(|other| other.tag == send.tag)
-        };
-        let (index, operation) = session.operations().enumerate().find(holds)?;
-        Some(involved(session, index, &operation))
+        let producer = &self.producers[at.producer];
+        let (index, operation) = producer.session.operation_of_send(producer.index(at.send))?;
+        Some(involved(producer.session, index, &operation))
     }
 
     /// Operations that were given anything at each of these offsets, a few for each record.
     pub(crate) fn polls_of(&self, offsets: &[At]) -> BTreeMap<At, Vec<Involved>> {
+        if offsets.is_empty() {
+            return BTreeMap::new();
+        }
         let mut given: BTreeMap<At, Vec<(Option<Tag>, Involved)>> = BTreeMap::new();
         for at in offsets {
             given.insert(*at, Vec::new());
@@ -46,8 +45,19 @@ impl Context<'_> {
 
     /// For each of these offsets the first operation that came back and was given a later one, and which.
     pub(crate) fn polls_past(&self, offsets: &[At]) -> BTreeMap<At, (Offset, Involved)> {
+        if offsets.is_empty() {
+            return BTreeMap::new();
+        }
+        let mut lowest: BTreeMap<Partition, Offset> = BTreeMap::new();
+        for (partition, offset) in offsets {
+            lowest.entry(*partition).and_modify(|lowest| *lowest = (*lowest).min(*offset)).or_insert(*offset);
+        }
         let mut past: BTreeMap<At, (Nanos, Offset, Involved)> = BTreeMap::new();
         self.each_delivery(|session, index, operation, delivery| {
+            // Nearly all of a history lies before what is asked for.
+            if lowest.get(&delivery.partition).is_none_or(|lowest| delivery.offset < *lowest) {
+                return;
+            }
             let Some(returned) = operation.completed.filter(|_| operation.outcome == Outcome::Ok) else {
                 return;
             };

@@ -86,7 +86,11 @@ impl Names {
     /// Producer session and rank of a tag, if it was ever sent.
     pub(super) fn find(&self, tag: Tag) -> Option<(usize, usize)> {
         let key = (tag.producer, tag.session);
-        let producer = self.keys.binary_search(&key).ok()?;
+        // Producers are numbered from 0, and most have one session.
+        let producer = match self.keys.get(tag.producer as usize) {
+            Some(usual) if *usual == key => tag.producer as usize,
+            _ => self.keys.binary_search(&key).ok()?,
+        };
         let rank = match &self.tags[producer] {
             Tags::Dense { first, count } => {
                 let rank = usize::try_from(tag.seq.checked_sub(first.seq)?).ok()?;

@@ -89,7 +89,12 @@ impl<'a> Producer<'a> {
 
     /// The send of a rank.
     pub(crate) fn send(&self, rank: usize) -> Send {
-        self.session.send(self.order.as_ref().map_or(rank, |order| order[rank] as usize))
+        self.session.send(self.index(rank))
+    }
+
+    /// The number of a rank's send in its session.
+    pub(crate) fn index(&self, rank: usize) -> usize {
+        self.order.as_ref().map_or(rank, |order| order[rank] as usize)
     }
 
     /// What was told of the record of a rank.

@@ -60,8 +60,7 @@ fn transactional(history: &History) -> bool {
     history.imported.as_ref().is_some_and(|imported| imported.transactions)
         || history.sessions.iter().any(|session| {
             session.effective.get("transactional.id").is_some_and(|id| !id.is_empty())
-                || (0..session.recorded_operations())
-                    .any(|index| session.operation(index).function == Function::Txn)
+                || session.recorded().any(|operation| operation.function == Function::Txn)
         })
 }
 

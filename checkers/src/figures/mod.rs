@@ -82,8 +82,7 @@ fn session_into(
             rows.add(phases, Timed::Delivery, context.send(at).intended, delivery.returned);
         }
     }
-    for index in 0..session.recorded_operations() {
-        let operation = session.operation(index);
+    for operation in session.recorded() {
         let ended = operation.completed.filter(|_| operation.outcome == Outcome::Ok);
         if let Some(completed) = ended.filter(|_| operation.function == Function::Txn) {
             rows.add(phases, Timed::Transaction, operation.invoked, completed);

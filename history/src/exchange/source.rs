@@ -53,7 +53,7 @@ impl Source {
     }
 
     /// From the start.
-    pub(super) fn rewound(&mut self) -> io::Result<Box<dyn Read + '_>> {
+    pub(super) fn rewound(&mut self) -> io::Result<Box<dyn Read + Send + '_>> {
         Ok(match &mut self.content {
             Content::File(file) => {
                 file.seek(SeekFrom::Start(0))?;

@@ -159,6 +159,20 @@ impl Session {
         self.operations.get(index)
     }
 
+    /// The recorded operations, in order of invocation; reading them one by one costs more.
+    pub fn recorded(&self) -> impl Iterator<Item = Operation<'_>> {
+        self.operations.iter()
+    }
+
+    /// The operation that a send belongs to, by the index of the send, and the operation's own index.
+    #[must_use]
+    pub fn operation_of_send(&self, send: usize) -> Option<(usize, Operation<'_>)> {
+        match self.operations.len() {
+            0 => Derived::of(self).enumerate().find(|(_, operation)| operation.sends.contains(&send)),
+            _ => self.operations.of_send(send),
+        }
+    }
+
     /// Its operations, in order of invocation. Those on record (imports, transactions); where there are
     /// none, each send is one, and each run of deliveries with equal poll and return times is one poll.
     pub fn operations(&self) -> impl Iterator<Item = Operation<'_>> {

@@ -8,17 +8,15 @@
 mod assemble;
 mod line;
 mod names;
+mod pipeline;
 mod values;
 mod write;
 
-use std::io::Read;
-
-use super::lines::{self, Stop};
-use super::scan::{Edn, Json, Problem};
+use super::lines::Stop;
+use super::scan::Problem;
 use super::{Import, Source};
 use crate::plan::Plan;
 use assemble::{Assembler, Foreseen, Odd};
-use line::Line;
 pub(super) use values::Values;
 
 pub use write::{Unsaid, write_jepsen};
@@ -37,9 +35,8 @@ pub(super) fn import(source: &mut Source, notation: Notation, plan: Plan) -> Res
     let mut foreseen = Foreseen::new();
     loop {
         let mut assembler = Assembler::new(plan.clone(), foreseen);
-        let mut line = Line::default();
         let (reader, mut lines) = (source.rewound().map_err(Stop::Io)?, 0);
-        let bytes = each(reader, notation, &mut line, |number, line| {
+        let bytes = pipeline::each(reader, notation, |number, line| {
             lines = number;
             assembler.take(number, line)
         })?;
@@ -48,23 +45,6 @@ pub(super) fn import(source: &mut Source, notation: Notation, plan: Plan) -> Res
             Err(late) => late,
         };
     }
-}
-
-fn each(
-    reader: impl Read,
-    notation: Notation,
-    line: &mut Line,
-    mut take: impl FnMut(u64, &mut Line) -> Result<(), Problem>,
-) -> Result<u64, Stop<Problem>> {
-    lines::each(reader, |number, text| {
-        match notation {
-            Notation::Json => line.read(&mut Json::new(text))?,
-            // A line of nothing but a comment.
-            Notation::Edn if text.trim_start().starts_with(';') => return Ok(()),
-            Notation::Edn => line.read(&mut Edn::new(text))?,
-        }
-        take(number, line)
-    })
 }
 
 /// What is legal and makes one wonder, in words.

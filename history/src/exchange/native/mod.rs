@@ -47,8 +47,7 @@ impl<W: Write> Lines<W> {
 
     fn session(&mut self, session: &Session) -> io::Result<()> {
         let (mut sends, mut deliveries) = (0, 0);
-        for place in 0..session.recorded_operations() {
-            let operation = session.operation(place);
+        for operation in session.recorded() {
             for step in operation.steps() {
                 match step {
                     Step::Send(send) => self.sends(session, send..send + 1)?,

@@ -110,6 +110,13 @@ impl OperationColumn {
         self.from(index / BLOCK).nth(index % BLOCK).expect("an operation of its block")
     }
 
+    /// The operation with this send, and its index.
+    pub(in crate::view) fn of_send(&self, send: usize) -> Option<(usize, Operation<'_>)> {
+        let block = self.begins.partition_point(|begins| begins.sends <= send).checked_sub(1)?;
+        let first = block * BLOCK;
+        (first..).zip(self.from(block)).find(|(_, operation)| operation.sends.end > send)
+    }
+
     pub(in crate::view) fn iter(&self) -> impl Iterator<Item = Operation<'_>> {
         self.from(0)
     }

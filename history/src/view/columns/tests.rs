@@ -166,6 +166,9 @@ proptest! {
             prop_assert_eq!(&operation.sends, &(sends..sends + more));
             prop_assert_eq!(&operation.deliveries, &(deliveries..deliveries + others));
             prop_assert!(operation.runs.is_empty() || operation.runs == runs.as_slice());
+            for send in operation.sends.clone() {
+                prop_assert_eq!(column.of_send(send), Some((index, operation.clone())));
+            }
             (sends, deliveries) = (operation.sends.end, operation.deliveries.end);
         }
     }
