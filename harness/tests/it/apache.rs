@@ -77,8 +77,8 @@ pub(crate) fn java(classpath: &str, heap: &str, dir: &Path) -> Command {
     command
 }
 
-/// Starts it with these lines added to its properties; `what` says what is skipped where that cannot be done.
-pub(crate) fn start(what: &str, dir: &Path, more: &str) -> Option<Kafka> {
+/// The class path of its jars; `None`, said loudly, where they cannot be had. `what` says what is skipped then.
+pub(crate) fn classpath(what: &str, dir: &Path) -> Option<String> {
     if !works("java", "-version") || !works("mvn", "--version") {
         skip(what, "java or mvn is not there");
         return None;
@@ -87,7 +87,12 @@ pub(crate) fn start(what: &str, dir: &Path, more: &str) -> Option<Kafka> {
         skip(what, "mvn could not fetch the jars");
         return None;
     };
-    let classpath = format!("{}/*", jars.display());
+    Some(format!("{}/*", jars.display()))
+}
+
+/// Starts it with these lines added to its properties; `what` says what is skipped where that cannot be done.
+pub(crate) fn start(what: &str, dir: &Path, more: &str) -> Option<Kafka> {
+    let classpath = classpath(what, dir)?;
     let (port, controller) = (free_port(), free_port());
     let properties = dir.join("server.properties");
     let text = format!(

@@ -13,14 +13,14 @@ use super::stage::{Process, Stage, children_of, poll};
 const GONE: Duration = Duration::from_secs(10);
 
 /// A cluster in the background. Dropping it kills it.
-struct Up {
+pub(crate) struct Up {
     child: Child,
     stdout: BufReader<ChildStdout>,
-    bootstrap: String,
+    pub(crate) bootstrap: String,
 }
 
 impl Up {
-    fn start(stage: &Stage, line: &str) -> Self {
+    pub(crate) fn start(stage: &Stage, line: &str) -> Self {
         let mut command = stage.command(&format!("cluster up {line}"));
         let mut child = command.stderr(Stdio::null()).spawn().expect("the binary starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));

@@ -3,6 +3,7 @@
 mod apache;
 mod catalogs;
 mod cli;
+mod clients;
 mod cluster;
 mod differential;
 mod edges;
