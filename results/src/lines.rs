@@ -27,6 +27,9 @@ pub(crate) fn verdict_rows(judgement: &Judgement) -> Rows {
 
 /// What ran, in one line.
 pub(crate) fn setting(plan: &Plan) -> String {
+    if plan.is_imported() {
+        return format!("{}: a history from elsewhere", plan.run);
+    }
     let target = match (plan.target, &plan.bootstrap) {
         (TargetKind::Reference, _) => format!("reference cluster of {} nodes", plan.nodes),
         (TargetKind::Kafka, Some(bootstrap)) => format!("kafka at {bootstrap}"),

@@ -1,5 +1,7 @@
 //! The directory of one run (`docs/results-format.md`).
 
+mod staged;
+
 use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
@@ -10,6 +12,7 @@ use history::Plan;
 use history::plan::PLAN_VERSION;
 
 use crate::files::{self, ResultsError};
+pub use staged::StagedRun;
 
 const PLAN: &str = "plan.json";
 const VERDICT: &str = "verdict.json";
@@ -43,16 +46,8 @@ impl RunDir {
             }
             made => made.map_err(refused)?,
         }
-        for part in [HISTORY, NODES, ACTORS] {
-            fs::create_dir(path.join(part)).map_err(refused)?;
-        }
-        // Made beside it and renamed over it, so that there is always one.
-        let link = root.join(format!(".{LATEST}-{name}"));
-        symlink(name, &link).map_err(refused)?;
-        fs::rename(&link, root.join(LATEST)).map_err(|source| {
-            let _ = fs::remove_file(&link);
-            refused(source)
-        })?;
+        make_parts(&path).map_err(refused)?;
+        link_latest(root, name).map_err(refused)?;
         Ok(Self { path })
     }
 
@@ -168,6 +163,20 @@ impl RunDir {
     pub(crate) fn at(path: PathBuf) -> Option<Self> {
         path.join(PLAN).is_file().then_some(Self { path })
     }
+}
+
+fn make_parts(path: &Path) -> io::Result<()> {
+    [HISTORY, NODES, ACTORS].into_iter().try_for_each(|part| fs::create_dir(path.join(part)))
+}
+
+/// Lets `ROOT/latest` point to a run.
+fn link_latest(root: &Path, name: &str) -> io::Result<()> {
+    // Made beside it and renamed over it, so that there is always one.
+    let link = root.join(format!(".{LATEST}-{name}"));
+    symlink(name, &link)?;
+    fs::rename(&link, root.join(LATEST)).inspect_err(|_| {
+        let _ = fs::remove_file(&link);
+    })
 }
 
 #[cfg(test)]

@@ -71,7 +71,10 @@ pub fn list_runs(root: &Path) -> Result<Vec<RunSummary>, ResultsError> {
     let mut runs = Vec::new();
     for entry in entries {
         let entry = entry.map_err(ResultsError::io("read", root))?;
+        // What begins with a dot is under construction.
+        let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
         if entry.file_name() != LATEST
+            && !hidden
             && let Some(run) = RunDir::at(entry.path())
         {
             runs.push(summary(&run)?);

@@ -12,7 +12,6 @@ const COMMANDS: &[&str] = &[
     "doctor",
     "explain",
     "gate",
-    "history",
     "lab",
     "man",
     "merge",

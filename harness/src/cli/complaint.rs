@@ -10,9 +10,19 @@ pub(super) fn one_line(error: &clap::Error) -> Option<String> {
         return None;
     }
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return Some(
-            "no command (`highwater --help` shows them, `highwater run` is the main one)".to_owned(),
-        );
+        let help = error.render().to_string();
+        let usage = help.lines().find_map(|line| line.trim().strip_prefix("Usage: ")).unwrap_or_default();
+        let command: Vec<&str> =
+            usage.split(' ').take_while(|word| word.starts_with(|c: char| c.is_ascii_lowercase())).collect();
+        return Some(match command.as_slice() {
+            [] | [_] => {
+                "no command (`highwater --help` shows them, `highwater run` is the main one)".to_owned()
+            }
+            command => {
+                let command = command.join(" ");
+                format!("no command after `{command}` (`{command} --help` shows them)")
+            }
+        });
     }
     if let Some(absent) = absent::not_built(error) {
         return Some(absent);

@@ -1,6 +1,6 @@
 //! Histories that a command is given: stored runs by name or directory, and files of other systems.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
@@ -46,6 +46,8 @@ pub(super) struct Loaded {
     pub(super) remarks: Vec<String>,
     /// Settings that follow from those given, as `name=value`.
     pub(super) implied: Vec<String>,
+    /// The directory of a stored run.
+    pub(super) run: Option<PathBuf>,
 }
 
 /// What a name on the command line stands for.
@@ -116,7 +118,13 @@ impl InputArgs {
 
     fn import(&self, input: &str, mut source: Source, format: Format) -> Result<Loaded, Failure> {
         let (plan, implied) = self.plan(input)?;
-        let import = exchange::import(&mut source, format, plan).map_err(unread_file)?;
+        let told = plan.cell.clone();
+        let mut import = exchange::import(&mut source, format, plan).map_err(unread_file)?;
+        // Our own form brings its plan along.
+        if format == Format::Lines && !self.set.is_empty() {
+            self.refuse_unless_foreign(input, &import.history.plan)?;
+            import.history.plan.cell = told;
+        }
         Ok(loaded(input.to_owned(), import, implied))
     }
 
@@ -124,14 +132,21 @@ impl InputArgs {
         let mut plan = dir.read_plan().map_err(unreadable)?;
         let mut implied = Vec::new();
         if !self.set.is_empty() {
-            if !plan.is_imported() {
-                let why = "`--set` is for histories from elsewhere: run";
-                return Err(anyhow!("{why} `{input}` tells its own settings").into());
-            }
+            self.refuse_unless_foreign(input, &plan)?;
             (plan.cell, implied) = planning::told(&self.set)?;
         }
         let history = history::load(plan, &dir.history()).map_err(unread)?;
-        Ok(Loaded { name: input.to_owned(), history, remarks: Vec::new(), implied })
+        let run = Some(dir.path().to_owned());
+        Ok(Loaded { name: input.to_owned(), history, remarks: Vec::new(), implied, run })
+    }
+
+    /// Runs of ours know what they ran under.
+    fn refuse_unless_foreign(&self, input: &str, plan: &Plan) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            plan.is_imported(),
+            "`--set` is for histories from elsewhere: run `{input}` tells its own settings"
+        );
+        Ok(())
     }
 
     fn several(&self, inputs: &[String]) -> Result<Loaded, Failure> {
@@ -152,7 +167,7 @@ impl InputArgs {
 }
 
 fn loaded(name: String, import: exchange::Import, implied: Vec<String>) -> Loaded {
-    Loaded { name, history: import.history, remarks: import.remarks, implied }
+    Loaded { name, history: import.history, remarks: import.remarks, implied, run: None }
 }
 
 fn needs_model(input: &str) -> Failure {

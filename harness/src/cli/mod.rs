@@ -6,8 +6,11 @@ mod bench;
 mod check;
 mod cluster;
 mod complaint;
+mod draft;
 pub(crate) mod flags;
+mod history;
 mod input;
+mod interrupt;
 mod list;
 mod matrix;
 mod node;
@@ -48,6 +51,7 @@ enum Command {
     Run(Box<run::RunCommand>),
     Matrix(matrix::MatrixCommand),
     Check(check::CheckCommand),
+    History(history::HistoryCommand),
     Runs(runs::RunsCommand),
     List(list::ListCommand),
     Cluster(cluster::ClusterCommand),
@@ -120,6 +124,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Run(command) => command.execute(),
         Command::Matrix(command) => command.execute(),
         Command::Check(command) => command.execute(),
+        Command::History(command) => command.execute(),
         Command::Runs(command) => command.execute(),
         Command::List(command) => command.execute(),
         Command::Cluster(command) => command.execute(),

@@ -68,7 +68,7 @@ fn bad_input_is_exit_2_and_one_clear_line() {
         (&["list", "nemesis"], "`nemeses`"),
         // Of the contract, and not built yet.
         (&["gate", "matrix.toml"], "command `gate` is not in this build"),
-        (&["history", "export", "latest"], "command `history` is not in this build"),
+        (&["explain", "latest"], "command `explain` is not in this build"),
         (&["run", "--target", "lab"], "`--target lab` is not in this build"),
         (&["run", "--overlap"], "flag `--overlap` is not in this build"),
         (&["run", "--format", "junit"], "`--format junit` is not in this build"),
@@ -113,9 +113,20 @@ fn lists_come_from_the_catalogs() {
 #[test]
 fn help_leads_with_examples_and_names_what_is_built() {
     let dir = tempfile::tempdir().unwrap();
-    for command in
-        [&[][..], &["run"], &["matrix"], &["check"], &["runs"], &["list"], &["bench"], &["bench", "run"]]
-    {
+    for command in [
+        &[][..],
+        &["run"],
+        &["matrix"],
+        &["check"],
+        &["runs"],
+        &["list"],
+        &["bench"],
+        &["bench", "run"],
+        &["history"],
+        &["history", "export"],
+        &["history", "import"],
+        &["history", "show"],
+    ] {
         let (code, stdout, stderr) = outcome(&[command, &["--help"]].concat(), dir.path());
         assert_eq!((code, stderr.as_str()), (0, ""));
         assert!(stdout.starts_with("Examples:\n  highwater "), "{command:?}: {stdout}");

@@ -7,6 +7,7 @@ mod clients;
 mod cluster;
 mod differential;
 mod edges;
+mod exchange;
 mod kafka;
 mod lifetime;
 mod operations;

@@ -71,3 +71,26 @@ fn newer_and_damaged_files_are_refused() {
     let error = run.read_verdict().expect_err("damaged");
     assert!(matches!(error, ResultsError::Damaged { .. }), "{error}");
 }
+
+#[test]
+fn a_staged_run_is_seen_when_it_is_published_and_never_before() {
+    let root = tempfile::tempdir().expect("a directory");
+    let (plan, judgement) = held();
+    let begin = || {
+        let staged = StagedRun::create(root.path(), "elsewhere").expect("begun");
+        staged.dir().write_plan(&plan).expect("written");
+        staged.dir().write_verdict(&judgement).expect("written");
+        staged
+    };
+    let staged = begin();
+    assert_eq!(crate::list_runs(root.path()).expect("listed"), []);
+    drop(staged);
+    assert_eq!(fs::read_dir(root.path()).expect("read").count(), 0, "nothing is left of what was given up");
+    let run = begin().publish().expect("published");
+    assert_eq!(run.name(), "elsewhere");
+    let opened = RunDir::open(root.path(), "latest").expect("opened");
+    assert_eq!(opened.read_verdict().expect("read"), Some(judgement.clone()));
+    assert_eq!(crate::list_runs(root.path()).expect("listed").len(), 1);
+    assert_eq!(fs::read_dir(root.path()).expect("read").count(), 2, "the run, and the link to it");
+    assert!(matches!(StagedRun::create(root.path(), "elsewhere"), Err(ResultsError::Exists { .. })));
+}

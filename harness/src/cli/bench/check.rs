@@ -1,12 +1,10 @@
 //! `highwater bench check`: how fast and in how much memory a clean history is judged. The history is made
 //! here, and judged by a process of its own, so that only the judging counts.
 
-use std::cell::Cell;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::mpsc;
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, ValueEnum};
@@ -15,9 +13,9 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 use results::RunDir;
 use serde::Deserialize;
-use signal_hook::consts::SIGTERM;
 
 use super::super::flags::{LoadArgs, NO_NEMESIS, PlanArgs};
+use super::super::interrupt::Interrupt;
 use super::super::output::{self, VerbosityArgs};
 use super::super::quantity::Rate;
 use super::super::{Failure, Outcome};
@@ -25,7 +23,6 @@ use super::{Scratch, clean};
 use crate::exit::Exit;
 use crate::planning;
 use crate::runner::Verbosity;
-use crate::runner::signals::SignalWatch;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -87,20 +84,13 @@ struct Checked {
 
 impl CheckBench {
     pub(super) fn execute(self) -> Outcome {
-        let (sender, signals) = mpsc::channel();
-        let _watch = SignalWatch::start(sender, |signal| signal).context("failed to watch for signals")?;
-        let stopped = Cell::new(None);
-        let go_on = || {
-            stopped.set(stopped.get().or_else(|| signals.try_recv().ok()));
-            stopped.get().is_none()
-        };
+        let interrupt = Interrupt::watch()?;
         let parent = self.dir.clone().unwrap_or_else(env::temp_dir);
         for records in &self.records {
             let scratch = Scratch::within(&parent, &format!("check-{records}"));
-            let measured = self.measure(*records, &scratch.0, &go_on);
-            if !go_on() {
-                let terminated = stopped.get() == Some(SIGTERM);
-                return Ok(if terminated { Exit::Terminated } else { Exit::Interrupted });
+            let measured = self.measure(*records, &scratch.0, &|| interrupt.go_on());
+            if let Some(exit) = interrupt.exit() {
+                return Ok(exit);
             }
             let (made, checked, processor) = measured?;
             output::print(&report(*records, &made, &checked, processor))?;

@@ -1,0 +1,68 @@
+//! SIGINT and SIGTERM for commands that leave something half made if they just die: they look here from time
+//! to time, stop, and clear away what they began.
+
+use std::cell::Cell;
+use std::io::{self, Write};
+use std::sync::mpsc::{self, Receiver};
+
+use anyhow::Context;
+use signal_hook::consts::SIGTERM;
+
+use crate::exit::Exit;
+use crate::runner::signals::SignalWatch;
+
+/// Catches signals while it lives.
+pub(super) struct Interrupt {
+    signals: Receiver<i32>,
+    caught: Cell<Option<i32>>,
+    _watch: SignalWatch,
+}
+
+impl Interrupt {
+    /// Catches them from now on.
+    pub(super) fn watch() -> anyhow::Result<Self> {
+        let (sender, signals) = mpsc::channel();
+        let watch = SignalWatch::start(sender, |signal| signal).context("failed to watch for signals")?;
+        Ok(Self { signals, caught: Cell::new(None), _watch: watch })
+    }
+
+    /// No signal has come yet.
+    pub(super) fn go_on(&self) -> bool {
+        self.caught.set(self.caught.get().or_else(|| self.signals.try_recv().ok()));
+        self.caught.get().is_none()
+    }
+
+    /// How to exit, if a signal came.
+    pub(super) fn exit(&self) -> Option<Exit> {
+        if self.go_on() {
+            return None;
+        }
+        let terminated = self.caught.get() == Some(SIGTERM);
+        Some(if terminated { Exit::Terminated } else { Exit::Interrupted })
+    }
+
+    /// Writes through to `out` until a signal comes; from then on every write fails.
+    pub(super) const fn writer<W: Write>(&self, out: W) -> Interruptible<'_, W> {
+        Interruptible { interrupt: self, out }
+    }
+}
+
+/// What [`Interrupt::writer`] gives.
+pub(super) struct Interruptible<'a, W> {
+    interrupt: &'a Interrupt,
+    out: W,
+}
+
+impl<W: Write> Write for Interruptible<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.interrupt.go_on() {
+            // Not `ErrorKind::Interrupted`, on which `write_all` tries again.
+            return Err(io::Error::other("stopped by a signal"));
+        }
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
