@@ -11,6 +11,7 @@ mod matrix;
 mod operations;
 mod rundir;
 mod runs;
+mod story;
 mod table;
 #[cfg(test)]
 mod testing;
@@ -25,4 +26,5 @@ pub use matrix::{MatrixRow, render_matrix};
 pub use operations::{render_operations, render_timeline};
 pub use rundir::{RunDir, StagedRun};
 pub use runs::{Planned, RunState, RunSummary, list_runs};
+pub use story::Story;
 pub use words::word;

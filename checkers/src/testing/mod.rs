@@ -2,8 +2,10 @@
 
 mod clean;
 mod notation;
+#[cfg(test)]
 mod planted;
 pub(crate) mod simulated;
+mod specimens;
 mod transactional;
 
 use history::event::{Phase, Role};
@@ -16,6 +18,7 @@ use history::{
 
 pub(crate) use clean::{Rng, clean};
 pub(crate) use notation::{check, scene};
+pub use specimens::specimens;
 pub(crate) use transactional::{Txn, World, world};
 
 const MS: u64 = 1_000_000;

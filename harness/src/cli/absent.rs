@@ -10,7 +10,6 @@ const COMMANDS: &[&str] = &[
     "completions",
     "config",
     "doctor",
-    "explain",
     "gate",
     "lab",
     "man",

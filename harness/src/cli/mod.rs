@@ -7,6 +7,7 @@ mod check;
 mod cluster;
 mod complaint;
 mod draft;
+mod explain;
 pub(crate) mod flags;
 mod history;
 mod input;
@@ -35,6 +36,7 @@ Examples:
   highwater run --target kafka --bootstrap broker1:9092 --duration 1m
   highwater matrix durability                    acks, replicas and faults against each other
   highwater check latest                         judge a stored run again
+  highwater explain latest lost-write            a finding as a story
   highwater list nemeses";
 
 /// Finds out by experiment whether a message system keeps its promises: sends tagged records through real
@@ -51,6 +53,7 @@ enum Command {
     Run(Box<run::RunCommand>),
     Matrix(matrix::MatrixCommand),
     Check(check::CheckCommand),
+    Explain(explain::ExplainCommand),
     History(history::HistoryCommand),
     Runs(runs::RunsCommand),
     List(list::ListCommand),
@@ -124,6 +127,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Run(command) => command.execute(),
         Command::Matrix(command) => command.execute(),
         Command::Check(command) => command.execute(),
+        Command::Explain(command) => command.execute(),
         Command::History(command) => command.execute(),
         Command::Runs(command) => command.execute(),
         Command::List(command) => command.execute(),

@@ -68,7 +68,6 @@ fn bad_input_is_exit_2_and_one_clear_line() {
         (&["list", "nemesis"], "`nemeses`"),
         // Of the contract, and not built yet.
         (&["gate", "matrix.toml"], "command `gate` is not in this build"),
-        (&["explain", "latest"], "command `explain` is not in this build"),
         (&["run", "--target", "lab"], "`--target lab` is not in this build"),
         (&["run", "--overlap"], "flag `--overlap` is not in this build"),
         (&["run", "--format", "junit"], "`--format junit` is not in this build"),
@@ -122,6 +121,7 @@ fn help_leads_with_examples_and_names_what_is_built() {
         &["list"],
         &["bench"],
         &["bench", "run"],
+        &["explain"],
         &["history"],
         &["history", "export"],
         &["history", "import"],

@@ -8,6 +8,7 @@ mod cluster;
 mod differential;
 mod edges;
 mod exchange;
+mod explain;
 mod kafka;
 mod lifetime;
 mod operations;

@@ -6,6 +6,7 @@ mod broker;
 pub(crate) mod notation;
 pub(crate) mod plants;
 mod process;
+#[cfg(test)]
 mod proof;
 mod script;
 
@@ -14,6 +15,10 @@ use process::Process;
 pub(crate) use script::Script;
 
 use crate::testing::Rng;
+
+/// The checkers that judge operations one by one; those of transactions and of time have proofs of their own.
+const CHECKERS: &[&str] =
+    &["loss", "duplicates", "order", "offsets", "phantoms", "visibility", "availability", "exercise"];
 
 /// How consumers get their partitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -22,7 +22,7 @@ use crate::context::Context;
 pub(crate) fn check_operations(text: &str, expected: &str) {
     let history = operations(text).build();
     let context = Context::new(&history);
-    let specs = CATALOG.iter().filter(|spec| super::proof::CHECKERS.contains(&spec.name));
+    let specs = CATALOG.iter().filter(|spec| super::CHECKERS.contains(&spec.name));
     let mut found: Vec<String> = specs
         .flat_map(|spec| (spec.check)(&context))
         .map(|finding| {

@@ -1,14 +1,10 @@
 //! The proof by mutation: clean histories show nothing, planted anomalies are all found and nothing with them.
 
 use super::plants::{PLANTS, Plant, Planted};
-use super::{Script, simulated};
+use super::{CHECKERS, Script, simulated};
 use crate::context::Context;
 use crate::testing::Rng;
 use crate::{CATALOG, Finding, Judged, Word, judge};
-
-/// The checkers that judge operations one by one; those of transactions and of time have proofs of their own.
-pub(super) const CHECKERS: &[&str] =
-    &["loss", "duplicates", "order", "offsets", "phantoms", "visibility", "availability", "exercise"];
 
 /// Seeds to try: a few in every run of the tests, as many as `HIGHWATER_SEEDS` says by hand.
 fn seeds(few: u64) -> std::ops::Range<u64> {
