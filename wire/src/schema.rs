@@ -165,6 +165,20 @@ pub static APIS: &[Api] = &[
     Api { key: ApiKey::DescribeProducers, min: 0, max: 0, flexible: 0, request: &DESCRIBE_PRODUCERS },
     Api { key: ApiKey::DescribeTransactions, min: 0, max: 0, flexible: 0, request: &DESCRIBE_TRANSACTIONS },
     Api { key: ApiKey::ListTransactions, min: 0, max: 1, flexible: 0, request: &LIST_TRANSACTIONS },
+    Api {
+        key: ApiKey::ConsumerGroupHeartbeat,
+        min: 0,
+        max: 1,
+        flexible: 0,
+        request: &CONSUMER_GROUP_HEARTBEAT,
+    },
+    Api {
+        key: ApiKey::ConsumerGroupDescribe,
+        min: 0,
+        max: 1,
+        flexible: 0,
+        request: &CONSUMER_GROUP_DESCRIBE,
+    },
 ];
 
 static PRODUCE: Shape = shape(&[
@@ -279,6 +293,21 @@ static SYNC_GROUP: Shape = shape(&[
 static DESCRIBE_GROUPS: Shape = shape(&[all(Kind::Texts), since(3, BOOL)]);
 
 static LIST_GROUPS: Shape = shape(&[since(4, Kind::Texts), since(5, Kind::Texts)]);
+
+static CONSUMER_GROUP_HEARTBEAT: Shape = shape(&[
+    all(Kind::Text),
+    all(Kind::Text),
+    all(INT32),
+    all(Kind::Text),
+    all(Kind::Text),
+    all(INT32),
+    all(Kind::Texts),
+    since(1, Kind::Text),
+    all(Kind::Text),
+    all(Kind::Array(&shape(&[all(UUID), all(Kind::Numbers(4))]))),
+]);
+
+static CONSUMER_GROUP_DESCRIBE: Shape = shape(&[all(Kind::Texts), all(BOOL)]);
 
 static DELETE_GROUPS: Shape = shape(&[all(Kind::Texts)]);
 

@@ -148,6 +148,20 @@ fn every_advertised_version_is_answered() {
                     let answer = client.ask(&DescribeClusterRequest::default(), version).expect("an answer");
                     assert_eq!(answer.brokers.len(), 3);
                 }
+                ApiKey::ConsumerGroupHeartbeat => {
+                    let request = ConsumerGroupHeartbeatRequest::default()
+                        .with_group_id(GroupId(text("next")))
+                        .with_member_id(text("nobody"))
+                        .with_member_epoch(5);
+                    let answer = client.ask(&request, version).expect("an answer");
+                    assert_ne!(answer.error_code, 0, "v{version}: a stranger is not let in by its word");
+                }
+                ApiKey::ConsumerGroupDescribe => {
+                    let groups = vec![GroupId(text("absent"))];
+                    let request = ConsumerGroupDescribeRequest::default().with_group_ids(groups);
+                    let answer = client.ask(&request, version).expect("an answer");
+                    assert_ne!(answer.groups[0].error_code, 0, "v{version}");
+                }
                 asked_there if crate::groups::ASKED.contains(&asked_there) => {}
                 asked_there if crate::admin::ASKED.contains(&asked_there) => {}
                 asked_there if crate::transactions::ASKED.contains(&asked_there) => {}

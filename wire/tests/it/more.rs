@@ -133,6 +133,8 @@ bare! {
     DescribeGroups => DescribeGroupsRequest,
     ListGroups => ListGroupsRequest,
     DeleteGroups => DeleteGroupsRequest,
+    ConsumerGroupHeartbeat => ConsumerGroupHeartbeatRequest,
+    ConsumerGroupDescribe => ConsumerGroupDescribeRequest,
 }
 
 /// Decodes as the broker does.

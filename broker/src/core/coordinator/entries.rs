@@ -7,6 +7,7 @@ use kafka_protocol::records::{
 use wire::batch::{self, Header};
 
 use super::super::batch::{Batch, BatchInfo};
+use super::super::types::Uuid;
 
 /// A record to be written: no value is a tombstone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,6 +135,38 @@ impl Writer {
         self
     }
 
+    pub(in crate::core) fn i8(mut self, value: i8) -> Self {
+        self.0.put_i8(value);
+        self
+    }
+
+    /// A length as flexible versions write it (KIP-482): one more than it is, 0 is null.
+    pub(in crate::core) fn length(mut self, length: Option<usize>) -> Self {
+        let mut rest = length.map_or(0, |length| u32::try_from(length).unwrap_or(u32::MAX - 1) + 1);
+        while rest >= 0x80 {
+            self.0.put_u8((rest & 0x7f) as u8 | 0x80);
+            rest >>= 7;
+        }
+        self.0.put_u8(rest as u8);
+        self
+    }
+
+    pub(in crate::core) fn compact_text(self, text: Option<&str>) -> Self {
+        let mut out = self.length(text.map(str::len));
+        out.0.put_slice(text.unwrap_or_default().as_bytes());
+        out
+    }
+
+    pub(in crate::core) fn uuid(mut self, id: Uuid) -> Self {
+        self.0.put_slice(&id.0);
+        self
+    }
+
+    /// No tagged field.
+    pub(in crate::core) fn no_tags(self) -> Self {
+        self.i8(0)
+    }
+
     pub(in crate::core) fn done(self) -> Bytes {
         self.0.freeze()
     }
@@ -167,6 +200,48 @@ impl Reader {
 
     fn bytes(&mut self, length: usize) -> Option<Bytes> {
         (length <= self.0.len()).then(|| self.0.split_to(length))
+    }
+
+    pub(in crate::core) fn i8(&mut self) -> Option<i8> {
+        self.take().map(i8::from_be_bytes)
+    }
+
+    pub(in crate::core) fn uuid(&mut self) -> Option<Uuid> {
+        self.take().map(Uuid)
+    }
+
+    fn varint(&mut self) -> Option<u32> {
+        let mut value = 0;
+        for place in 0..5 {
+            let [byte] = self.take()?;
+            value |= u32::from(byte & 0x7f) << (place * 7);
+            if byte < 0x80 {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    /// The outer `None` is an error, the inner one a null.
+    pub(in crate::core) fn length(&mut self) -> Option<Option<usize>> {
+        Some(self.varint()?.checked_sub(1).map(|length| length as usize))
+    }
+
+    /// The outer `None` is an error, the inner one a null.
+    pub(in crate::core) fn compact_text(&mut self) -> Option<Option<String>> {
+        let Some(length) = self.length()? else { return Some(None) };
+        let bytes = self.bytes(length)?;
+        Some(Some(String::from_utf8(bytes.to_vec()).ok()?))
+    }
+
+    /// Passes over tagged fields, whatever they are.
+    pub(in crate::core) fn skip_tags(&mut self) -> Option<()> {
+        for _ in 0..self.varint()? {
+            self.varint()?;
+            let size = self.varint()? as usize;
+            self.bytes(size)?;
+        }
+        Some(())
     }
 
     pub(in crate::core) fn text(&mut self) -> Option<String> {

@@ -74,6 +74,19 @@ pub static SETTINGS: &[Setting] = &[
         "from 1 on, replicas that left a small ISR may lead, and its high watermark stands still (KIP-966)",
     ),
     at_broker(
+        "group.consumer.heartbeat.interval.ms",
+        "5000",
+        Kind::Int(1),
+        "how often members of a consumer group are told to heartbeat",
+    ),
+    at_broker("group.consumer.max.size", "2147483647", Kind::Int(1), "most members of a consumer group"),
+    at_broker(
+        "group.consumer.session.timeout.ms",
+        "45000",
+        Kind::Int(1),
+        "without a heartbeat for so long a member of a consumer group is out",
+    ),
+    at_broker(
         "group.initial.rebalance.delay.ms",
         "3000",
         Kind::Int(0),

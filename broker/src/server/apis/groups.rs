@@ -8,7 +8,8 @@ use std::rc::Rc;
 use kafka_protocol::messages::delete_groups_response::DeletableGroupResult;
 use kafka_protocol::messages::leave_group_request::MemberIdentity;
 use kafka_protocol::messages::{
-    ApiKey, DeleteGroupsRequest, DeleteGroupsResponse, DescribeGroupsRequest, DescribeGroupsResponse,
+    ApiKey, ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatRequest,
+    DeleteGroupsRequest, DeleteGroupsResponse, DescribeGroupsRequest, DescribeGroupsResponse, GroupId,
     HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
     LeaveGroupResponse, ListGroupsRequest, ListGroupsResponse, SyncGroupRequest,
 };
@@ -88,6 +89,15 @@ pub(super) fn handle(host: &Rc<Host>, peer: IpAddr, head: Head) -> Result<Answer
         }
         ApiKey::LeaveGroup => leave(asker),
         ApiKey::DescribeGroups => describe(&asker),
+        ApiKey::ConsumerGroupHeartbeat => {
+            let request: ConsumerGroupHeartbeatRequest = asker.head.body()?;
+            let group = request.group_id.clone();
+            Ok(asker.one(&group, GroupAsk::ConsumerHeartbeat(request), |_, answer| match answer {
+                GroupAnswer::ConsumerHeartbeat(response) => Some(response),
+                _ => None,
+            }))
+        }
+        ApiKey::ConsumerGroupDescribe => describe_consumers(&asker),
         ApiKey::ListGroups => list(&asker),
         ApiKey::DeleteGroups => delete(&asker),
         ApiKey::OffsetCommit => group_offsets::commit(asker),
@@ -142,6 +152,22 @@ fn describe(asker: &Asker<'_>) -> Result<Answer, Closed> {
             }
         }
         Ok(Some(head.answer(&DescribeGroupsResponse::default().with_groups(groups))?))
+    }))
+}
+
+fn describe_consumers(asker: &Asker<'_>) -> Result<Answer, Closed> {
+    let request: ConsumerGroupDescribeRequest = asker.head.body()?;
+    let ask = |group: &GroupId| asker.ask(group.as_str(), GroupAsk::ConsumerDescribe);
+    let asked: Vec<_> = request.group_ids.iter().map(ask).collect();
+    let head = asker.head.clone();
+    Ok(Box::pin(async move {
+        let mut groups = Vec::with_capacity(asked.len());
+        for answer in asked {
+            if let GroupAnswer::ConsumerDescribe(group) = answer.await? {
+                groups.push(*group);
+            }
+        }
+        Ok(Some(head.answer(&ConsumerGroupDescribeResponse::default().with_groups(groups))?))
     }))
 }
 

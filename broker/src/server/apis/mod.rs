@@ -120,21 +120,25 @@ fn versions(host: &Rc<Host>, head: &Head) -> ApiVersionsResponse {
             .with_max_version(most)
     });
     let response = ApiVersionsResponse::default().with_error_code(error).with_api_keys(keys.collect());
-    if head.version < 3 || head.is_unknown_version() || level < 2 {
+    if head.version < 3 || head.is_unknown_version() {
         return response;
     }
-    let name = || text("transaction.version");
+    // Version 1 of groups is the protocol of KIP-848.
+    let mut features = vec![("group.version", 1)];
+    features.extend((level >= 2).then_some(("transaction.version", level)));
+    let supported = |&(name, level): &(&str, i16)| {
+        SupportedFeatureKey::default().with_name(text(name)).with_min_version(0).with_max_version(level)
+    };
+    let finalized = |&(name, level): &(&str, i16)| {
+        FinalizedFeatureKey::default()
+            .with_name(text(name))
+            .with_min_version_level(level)
+            .with_max_version_level(level)
+    };
     response
-        .with_supported_features(vec![
-            SupportedFeatureKey::default().with_name(name()).with_min_version(0).with_max_version(level),
-        ])
+        .with_supported_features(features.iter().map(supported).collect())
         .with_finalized_features_epoch(1)
-        .with_finalized_features(vec![
-            FinalizedFeatureKey::default()
-                .with_name(name())
-                .with_min_version_level(level)
-                .with_max_version_level(level),
-        ])
+        .with_finalized_features(features.iter().map(finalized).collect())
 }
 
 /// The partition of a topic name, if the metadata has it.

@@ -18,7 +18,7 @@ use super::super::{Entry, Write};
 use super::offsets::{Committed, Place};
 use super::request::{commit_answer, text, txn_commit_answer};
 use super::turn::{Turn, write_error};
-use super::{Caller, Group, GroupAnswer, GroupAsk, Groups, Removal, Token, records};
+use super::{Caller, Consumer, Group, GroupAnswer, GroupAsk, Groups, Removal, Token, consumer, records};
 use crate::flaws::Flaw;
 
 /// A commit on its way to the log.
@@ -76,8 +76,13 @@ impl Groups {
         let result = match self.groups.get_mut(name) {
             Some(group) => {
                 let instance = request.group_instance_id.as_deref();
-                let valid = group.classic.validate_commit(member, instance, generation, false);
-                valid.map(|()| group.classic.committed(turn, member))
+                match &group.consumer {
+                    Some(consumer) => consumer.validate_commit(member, generation, caller.version, false),
+                    None => {
+                        let valid = group.classic.validate_commit(member, instance, generation, false);
+                        valid.map(|()| group.classic.committed(turn, member))
+                    }
+                }
             }
             // Offsets may be committed without a group; that makes one which has nothing else.
             None if generation < 0 => Ok(()),
@@ -117,6 +122,9 @@ impl Groups {
         request: TxnOffsetCommitRequest,
     ) {
         let result = match self.groups.get(name) {
+            Some(Group { consumer: Some(consumer), .. }) => {
+                consumer.validate_commit(&request.member_id, request.generation_id, 0, true)
+            }
             Some(group) => group.classic.validate_commit(
                 &request.member_id,
                 request.group_instance_id.as_deref(),
@@ -206,13 +214,13 @@ impl Groups {
     /// DeleteGroups.
     pub(super) fn delete(&mut self, turn: &mut Turn<'_, '_, '_>, name: &str, id: RequestId, ask: GroupAsk) {
         let Some(group) = self.groups.get(name) else { return };
-        if let Err(error) = group.classic.validate_delete() {
+        if let Err(error) = group.validate_delete() {
             turn.answer(id, ask.refused(name, error));
             return;
         }
         let places: Vec<Place> = group.offsets.iter().map(|(place, _)| place.clone()).collect();
         let mut entries: Vec<Entry> = places.iter().map(|place| records::offset(name, place, None)).collect();
-        entries.push(records::group(name, None));
+        entries.extend(group.tombstones(name));
         let answer = Some((id, ask, GroupAnswer::Delete(0)));
         let removal = Removal { group: name.to_owned(), places, whole: true, answer };
         turn.write(entries, Token::Removal(Box::new(removal)));
@@ -227,13 +235,13 @@ impl Groups {
         request: OffsetDeleteRequest,
     ) {
         let Some(group) = self.groups.get(name) else { return };
-        if let Err(error) = group.classic.validate_delete_offsets() {
+        if let Err(error) = group.validate_delete_offsets() {
             turn.answer(id, GroupAsk::DeleteOffsets(request).refused(name, error));
             return;
         }
         let mut places = Vec::new();
         let topics = request.topics.iter().map(|topic| {
-            let reads = group.classic.subscribes(&topic.name);
+            let reads = group.subscribes(&topic.name);
             let partitions = topic.partitions.iter().map(|partition| {
                 let place = (topic.name.to_string(), partition.partition_index);
                 if !reads && group.offsets.get(&place).is_some() {
@@ -269,8 +277,43 @@ impl Groups {
         let Some(group) = self.groups.get_mut(&name).filter(|_| error.is_none()) else { return };
         places.iter().for_each(|place| group.offsets.remove(place));
         // Somebody may have joined since, and has been told that there is such a group.
-        if whole && group.classic.is_deserted() && group.offsets.is_empty() {
+        if whole && group.is_deserted() && group.offsets.is_empty() {
             self.groups.remove(&name);
+        }
+    }
+}
+
+impl Group {
+    /// Nobody is there, and nobody on the way.
+    pub(super) fn is_deserted(&self) -> bool {
+        self.classic.is_deserted() && self.consumer.as_ref().is_none_or(Consumer::is_empty)
+    }
+
+    /// Whether it is known that somebody in it reads a topic.
+    fn subscribes(&self, topic: &str) -> bool {
+        match &self.consumer {
+            Some(consumer) => consumer.subscribes(topic),
+            None => self.classic.subscribes(topic),
+        }
+    }
+
+    fn validate_delete(&self) -> Result<(), ResponseError> {
+        match &self.consumer {
+            Some(consumer) if !consumer.is_empty() => Err(ResponseError::NonEmptyGroup),
+            _ => self.classic.validate_delete(),
+        }
+    }
+
+    fn validate_delete_offsets(&self) -> Result<(), ResponseError> {
+        // Which topics a consumer group reads is always known.
+        if self.consumer.is_some() { Ok(()) } else { self.classic.validate_delete_offsets() }
+    }
+
+    /// What removes an empty group from the log.
+    pub(super) fn tombstones(&self, name: &str) -> Vec<Entry> {
+        match &self.consumer {
+            Some(_) => consumer::retired(name).into(),
+            None => vec![records::group(name, None)],
         }
     }
 }
@@ -301,6 +344,13 @@ pub(super) fn fetch(
     wanted: &OffsetFetchRequestGroup,
     require_stable: bool,
 ) -> OffsetFetchResponseGroup {
+    let member = wanted.member_id.as_deref();
+    let consumer = group.and_then(|group| group.consumer.as_ref());
+    if let Some(Err(error)) = consumer.map(|consumer| consumer.validate_fetch(member, wanted.member_epoch)) {
+        return OffsetFetchResponseGroup::default()
+            .with_group_id(wanted.group_id.clone())
+            .with_error_code(error.code());
+    }
     let one = |place: &Place| {
         let out = OffsetFetchResponsePartitions::default().with_partition_index(place.1);
         let unstable = require_stable && group.is_some_and(|group| group.offsets.is_pending(place));

@@ -49,9 +49,9 @@ impl Groups {
             }
             let mut entries: Vec<Entry> =
                 places.iter().map(|place| records::offset(name, place, None)).collect();
-            let whole = group.classic.is_deserted() && group.offsets.iter().count() == places.len();
+            let whole = group.is_deserted() && group.offsets.iter().count() == places.len();
             if whole {
-                entries.push(records::group(name, None));
+                entries.extend(group.tombstones(name));
             }
             let removal = Removal { group: name.clone(), places, whole, answer: None };
             turn.write(entries, Token::Removal(Box::new(removal)));
@@ -63,6 +63,9 @@ impl Groups {
 /// `ClassicGroup.offsetExpirationCondition`).
 fn unused_since(group: &Group, topic: &str, committed: &Committed) -> Option<i64> {
     let classic = &group.classic;
+    if let Some(consumer) = &group.consumer {
+        return (!consumer.subscribes(topic)).then_some(committed.commit_ms);
+    }
     match (classic.protocol_type(), classic.state()) {
         // Never had members.
         (None, _) => Some(committed.commit_ms),

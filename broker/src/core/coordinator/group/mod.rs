@@ -5,10 +5,12 @@
 
 mod classic;
 mod commits;
+mod consumer;
 mod expiry;
 mod offsets;
 mod records;
 mod request;
+mod steps;
 mod turn;
 
 use std::collections::BTreeMap;
@@ -25,6 +27,7 @@ use super::super::types::RequestId;
 use super::{Effects, InternalTopic, Machine, Replayed, Scope};
 use classic::{Classic, Rejoined};
 use commits::Commit;
+use consumer::{Consumer, Heartbeat};
 use offsets::Offsets;
 use records::Stored;
 use request::text;
@@ -49,6 +52,8 @@ pub(in crate::core) struct Groups {
 #[derive(Default)]
 struct Group {
     classic: Classic,
+    /// A group is classic, or it is of the next generation; then its classic side is empty.
+    consumer: Option<Consumer>,
     offsets: Offsets,
 }
 
@@ -67,6 +72,8 @@ pub(in crate::core) enum Token {
         rejoined: Box<Rejoined>,
     },
     Commit(Box<Commit>),
+    /// A step of a consumer group.
+    Step(Box<Step>),
     /// Offsets to be removed, perhaps with their group.
     Removal(Box<Removal>),
 }
@@ -75,6 +82,15 @@ pub(in crate::core) enum Token {
 pub(in crate::core) struct GroupWrite {
     generation: i32,
     assignments: BTreeMap<String, Bytes>,
+}
+
+/// A change of a consumer group under way.
+pub(in crate::core) struct Step {
+    group: String,
+    /// The group as it was: what could not be written has not happened.
+    before: Option<Consumer>,
+    /// The heartbeat, and what to answer.
+    answer: Option<(RequestId, GroupAsk, GroupAnswer)>,
 }
 
 /// Tombstones under way, and who asked for them.
@@ -105,8 +121,8 @@ impl Machine for Groups {
                     group.offsets.complete(producer_id, committed);
                 }
             }
-            Replayed::Entry { entry, producer_id, end } => match records::read(entry) {
-                None => {}
+            Replayed::Entry { entry, producer_id, end } => match records::read(entry.clone()) {
+                None => self.replay_consumer(&entry),
                 Some(Stored::Offset { group, place, committed }) => {
                     let offsets = &mut self.groups.entry(group).or_default().offsets;
                     match (committed, producer_id) {
@@ -124,7 +140,11 @@ impl Machine for Groups {
         }
     }
 
-    fn loaded(&mut self, _: Scope<'_>, _: &mut Effects<'_, Token>) {
+    fn loaded(&mut self, scope: Scope<'_>, _: &mut Effects<'_, Token>) {
+        let session_ms = scope.settings.number("group.consumer.session.timeout.ms");
+        for consumer in self.groups.values_mut().filter_map(|group| group.consumer.as_mut()) {
+            consumer.restored(scope.now_ms, session_ms);
+        }
         self.forget_vacant();
     }
 
@@ -146,6 +166,7 @@ impl Machine for Groups {
         let mut turn = Turn { scope, effects };
         for (name, group) in &mut self.groups {
             group.classic.tick(&mut turn, name);
+            group.tick_consumer(&mut turn, name);
         }
         self.forget_deleted_topics(&mut turn);
         self.expire(&mut turn);
@@ -174,6 +195,7 @@ impl Machine for Groups {
                 }
             }
             Token::Commit(commit) => self.committed(&mut turn, *commit, result),
+            Token::Step(step) => self.stepped(&mut turn, *step, error),
             Token::Removal(removal) => self.removed(&mut turn, *removal, error),
         }
     }
@@ -184,6 +206,9 @@ impl Machine for Groups {
             Token::Noted | Token::Synced { .. } => None,
             Token::Rejoined { rejoined, .. } => Some((rejoined.request(), classic::refused("", error))),
             Token::Commit(commit) => commit.late(error),
+            Token::Step(step) => {
+                step.answer.as_ref().map(|(id, ask, _)| (*id, ask.refused(&step.group, error)))
+            }
             Token::Removal(removal) => {
                 removal.answer.as_ref().map(|(id, ask, _)| (*id, ask.refused(&removal.group, error)))
             }
@@ -213,6 +238,16 @@ impl Groups {
                     return;
                 }
                 let group = self.groups.entry(name.clone()).or_default();
+                match group.consumer.take_if(|consumer| consumer.is_empty()) {
+                    // Nobody is left there: the group becomes a classic one.
+                    Some(_) => turn.write(consumer::retired(&name).into(), Token::Noted),
+                    None if group.consumer.is_some() => {
+                        let error = ResponseError::InconsistentGroupProtocol;
+                        turn.answer(id, classic::refused(&request.member_id, error));
+                        return;
+                    }
+                    None => {}
+                }
                 group.classic.join(turn, &name, id, &caller, &request);
             }
             (GroupAsk::Sync(request), Some(group)) => group.classic.sync(turn, &name, id, &request),
@@ -225,10 +260,24 @@ impl Groups {
                 let mut none = Classic::default();
                 group.map_or(&mut none, |group| &mut group.classic).leave(turn, &name, id, &request);
             }
-            (GroupAsk::Describe, Some(group)) => {
+            (ask @ GroupAsk::ConsumerHeartbeat(_), _) => {
+                self.consumer_heartbeat(turn, &name, id, &caller, ask)
+            }
+            (ask @ GroupAsk::ConsumerDescribe, group) => {
+                let consumer = group.and_then(|group| group.consumer.as_ref());
+                let answer = match consumer {
+                    Some(consumer) => {
+                        let described = consumer.describe(&name, turn.scope.image, caller.version);
+                        GroupAnswer::ConsumerDescribe(Box::new(described))
+                    }
+                    None => ask.refused(&name, ResponseError::GroupIdNotFound),
+                };
+                turn.answer(id, answer);
+            }
+            (GroupAsk::Describe, Some(group)) if group.consumer.is_none() => {
                 turn.answer(id, GroupAnswer::Describe(Box::new(group.classic.describe(&name))));
             }
-            (GroupAsk::Describe, None) => {
+            (GroupAsk::Describe, _) => {
                 turn.answer(id, GroupAnswer::Describe(Box::new(absent(&name, caller.version))));
             }
             (GroupAsk::Commit(request), _) => self.commit(turn, &name, id, &caller, request),
@@ -249,17 +298,26 @@ impl Groups {
     /// Every group, as ListGroups shows it.
     pub(in crate::core) fn list(&self) -> impl Iterator<Item = ListedGroup> {
         self.groups.iter().map(|(name, group)| {
+            let (kind, state, protocol_type) = match &group.consumer {
+                Some(consumer) => ("consumer", consumer.state(), classic::CONSUMER),
+                None => {
+                    let classic = &group.classic;
+                    ("classic", classic.state().name(), classic.protocol_type().unwrap_or_default())
+                }
+            };
             ListedGroup::default()
                 .with_group_id(GroupId(text(name.as_str())))
-                .with_protocol_type(text(group.classic.protocol_type().unwrap_or_default()))
-                .with_group_state(text(group.classic.state().name()))
-                .with_group_type(text("classic"))
+                .with_protocol_type(text(protocol_type))
+                .with_group_state(text(state))
+                .with_group_type(text(kind))
         })
     }
 
     /// A group that never came to anything, and has no offsets, is no group.
     fn forget_vacant(&mut self) {
-        self.groups.retain(|_, group| !group.classic.is_vacant() || !group.offsets.is_empty());
+        self.groups.retain(|_, group| {
+            !group.classic.is_vacant() || group.consumer.is_some() || !group.offsets.is_empty()
+        });
     }
 }
 

@@ -1,6 +1,7 @@
 //! Groups in the in-memory world: a client that speaks to whoever coordinates, and the rules it may rely on.
 
 mod classic;
+mod consumers;
 mod failover;
 mod offsets;
 mod schedules;

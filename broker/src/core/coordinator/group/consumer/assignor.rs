@@ -8,7 +8,7 @@ use super::{Share, Topics};
 
 /// How partitions are divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(in super::super) enum Assignor {
+pub(super) enum Assignor {
     Uniform,
     Range,
 }
@@ -18,17 +18,17 @@ type Subscriptions = BTreeMap<String, BTreeSet<Uuid>>;
 
 impl Assignor {
     /// All of them; the first is the default.
-    pub(in super::super) const ALL: [Self; 2] = [Self::Uniform, Self::Range];
+    pub(super) const ALL: [Self; 2] = [Self::Uniform, Self::Range];
 
     /// Its name on the wire.
-    pub(in super::super) const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Uniform => "uniform",
             Self::Range => "range",
         }
     }
 
-    pub(in super::super) fn named(name: &str) -> Option<Self> {
+    pub(super) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|assignor| assignor.name() == name)
     }
 
@@ -190,7 +190,8 @@ mod tests {
     #[test]
     fn range_gives_neighbours() {
         let both: &[Uuid] = &[A, B];
-        let shares = Assignor::Range.assign(&readers(&[("m1", both), ("m2", both)]), &topics(), &BTreeMap::new());
+        let shares =
+            Assignor::Range.assign(&readers(&[("m1", both), ("m2", both)]), &topics(), &BTreeMap::new());
         assert!(everything_once(&shares));
         let first: Share = (0..4).map(|at| (A, at)).chain([(B, 0)]).collect();
         assert_eq!(shares["m1"], first);

@@ -10,7 +10,7 @@ use kafka_protocol::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeart
 use super::super::super::super::types::Uuid;
 use super::super::super::Scope;
 use super::super::request::{Caller, text};
-use super::{AWAY, Assignor, Consumer, Member, MemberState, Share, pattern};
+use super::{AWAY, Assignor, Consumer, Member, MemberState, Share, hash, pattern};
 
 /// Joins the group.
 const JOINS: i32 = 0;
@@ -18,7 +18,7 @@ const JOINS: i32 = 0;
 const LEAVES: i32 = -1;
 
 /// Why a heartbeat is refused, in code and words.
-pub(in super::super) type Refused = (ResponseError, &'static str);
+type Refused = (ResponseError, &'static str);
 
 /// A heartbeat, and who it comes from.
 pub(in super::super) struct Heartbeat<'a> {
@@ -58,7 +58,9 @@ impl Heartbeat<'_> {
                     return invalid("TopicPartitions must be empty when (re-)joining.");
                 }
                 if request.subscribed_topic_names.is_none() && request.subscribed_topic_regex.is_none() {
-                    return invalid("Either SubscribedTopicNames or SubscribedTopicRegex must be non-null when (re-)joining.");
+                    return invalid(
+                        "Either SubscribedTopicNames or SubscribedTopicRegex must be non-null when (re-)joining.",
+                    );
                 }
             }
             AWAY if request.instance_id.is_none() => {
@@ -98,21 +100,12 @@ impl Consumer {
         if [LEAVES, AWAY].contains(&request.member_epoch) {
             return self.leave(request);
         }
+        let epoch = self.epoch;
         let id = self.enter(scope, heartbeat)?;
         let before = self.members.get(&id).map(|member| member.assigned.clone());
         self.describe_itself(scope, heartbeat, &id);
-        let (subscriptions, topics) = self.subscriptions(scope.image);
-        if topics != self.topics {
-            self.topics = topics;
-            self.epoch += 1;
-        }
-        if self.epoch > self.assignment_epoch {
-            let current: BTreeMap<_, _> = match self.target.is_empty() {
-                true => self.members.iter().map(|(id, member)| (id.clone(), member.assigned.clone())).collect(),
-                false => std::mem::take(&mut self.target),
-            };
-            self.target = self.assignor().assign(&subscriptions, &self.topics, &current);
-            self.assignment_epoch = self.epoch;
+        if self.epoch > self.assignment_epoch || self.image_version != scope.image.version {
+            self.divide(scope, epoch);
         }
         let owned = heartbeat.owned();
         self.reconcile(&id, owned.as_ref(), scope.now_ms);
@@ -132,6 +125,23 @@ impl Consumer {
             .with_assignment(changed.then(|| assignment(&member.assigned))))
     }
 
+    /// Divides the partitions anew, if who reads what has changed since `epoch`. However much has, that is one
+    /// step of the group's epoch.
+    fn divide(&mut self, scope: Scope<'_>, epoch: i32) {
+        let (subscriptions, topics) = self.subscriptions(scope.image);
+        self.image_version = scope.image.version;
+        let topics_hash = hash(&topics);
+        if topics_hash != self.topics_hash {
+            self.topics_hash = topics_hash;
+            self.epoch += 1;
+        }
+        self.epoch = self.epoch.min(epoch + 1);
+        if self.epoch > self.assignment_epoch {
+            self.target = self.assignor().assign(&subscriptions, &topics, &self.target);
+            self.assignment_epoch = self.epoch;
+        }
+    }
+
     /// Finds the member, or makes it one, and checks that it is who and when it says.
     fn enter(&mut self, scope: Scope<'_>, heartbeat: &Heartbeat<'_>) -> Result<String, Refused> {
         let Heartbeat { request, caller } = heartbeat;
@@ -141,7 +151,8 @@ impl Consumer {
         let instance = request.instance_id.as_deref();
         let holder = instance.and_then(|instance| self.instances.get(instance).cloned());
         if joins {
-            let most = usize::try_from(scope.settings.number("group.consumer.max.size")).unwrap_or(usize::MAX);
+            let most =
+                usize::try_from(scope.settings.number("group.consumer.max.size")).unwrap_or(usize::MAX);
             match holder {
                 Some(holder) if holder != id => {
                     // Only when the one before has said that it goes (KIP-848, static membership).
@@ -153,7 +164,10 @@ impl Consumer {
                 }
                 _ if self.members.contains_key(&id) => {}
                 _ if self.members.len() >= most => {
-                    return Err((ResponseError::GroupMaxSizeReached, "The consumer group has reached its maximum capacity."));
+                    return Err((
+                        ResponseError::GroupMaxSizeReached,
+                        "The consumer group has reached its maximum capacity.",
+                    ));
                 }
                 _ => {
                     self.members.insert(id.clone(), Member::new(&id, instance));
@@ -261,7 +275,10 @@ impl Consumer {
             match self.instances.get(instance) {
                 None => return Err((ResponseError::UnknownMemberId, "No such instance.")),
                 Some(holder) if holder != id => {
-                    return Err((ResponseError::FencedInstanceId, "The instance id is another member's now."));
+                    return Err((
+                        ResponseError::FencedInstanceId,
+                        "The instance id is another member's now.",
+                    ));
                 }
                 Some(_) => {}
             }
@@ -283,7 +300,8 @@ impl Consumer {
 }
 
 impl Member {
-    fn new(id: &str, instance: Option<&str>) -> Self {
+    /// One that is nowhere yet.
+    pub(super) fn new(id: &str, instance: Option<&str>) -> Self {
         Self {
             id: id.to_owned(),
             instance: instance.map(ToOwned::to_owned),

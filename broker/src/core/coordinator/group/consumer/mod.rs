@@ -15,12 +15,12 @@ mod stored;
 use std::collections::{BTreeMap, BTreeSet};
 
 use kafka_protocol::error::ResponseError;
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 
 use super::super::super::image::ClusterImage;
 use super::super::super::types::Uuid;
-pub(super) use assignor::Assignor;
-pub(super) use heartbeat::{Heartbeat, Refused};
+use assignor::Assignor;
+pub(super) use heartbeat::Heartbeat;
 pub(super) use stored::{StoredConsumer, read, retired};
 
 /// Partitions, by their topic's id.
@@ -65,8 +65,24 @@ struct Member {
     revoke_deadline_ms: Option<u64>,
 }
 
-/// A topic that a group reads: its id and its number of partitions.
+/// The topics that a group reads: their ids and their numbers of partitions.
 type Topics = BTreeMap<String, (Uuid, i32)>;
+
+/// FNV-1a over names, ids and numbers. It is only ever compared with itself, but is written down.
+fn hash(topics: &Topics) -> i64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut add = |bytes: &[u8]| {
+        for byte in bytes {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    };
+    for (name, (id, partitions)) in topics {
+        add(name.as_bytes());
+        add(&id.0);
+        add(&partitions.to_be_bytes());
+    }
+    hash.cast_signed()
+}
 
 /// A consumer group.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -77,11 +93,18 @@ pub(super) struct Consumer {
     /// Instance to member.
     instances: BTreeMap<String, String>,
     target: BTreeMap<String, Share>,
-    /// The topics as they were when the group epoch was last raised.
-    topics: Topics,
+    /// Tells whether the topics are as they were when the group epoch was last raised.
+    topics_hash: i64,
+    /// Version of the metadata that was looked at last. Not written down: a new coordinator looks again.
+    image_version: u64,
 }
 
 impl Member {
+    fn is_over(&self, now_ms: u64) -> bool {
+        self.session_deadline_ms <= now_ms
+            || self.revoke_deadline_ms.is_some_and(|deadline_ms| deadline_ms <= now_ms)
+    }
+
     /// Whether it reads a topic. A pattern has to match the whole name; one that is none matches nothing.
     fn reads(&self, topic: &str, pattern: Option<&Regex>) -> bool {
         self.topics.contains(topic) || pattern.is_some_and(|pattern| pattern.is_match(topic))
@@ -90,7 +113,8 @@ impl Member {
 
 /// A subscription by pattern, which has to match a whole name (RE2, as both sides understand it).
 fn pattern(regex: &str) -> Option<Regex> {
-    Regex::new(&format!("^(?:{regex})$")).ok()
+    // Room for any honest pattern, and not for one that is to cost memory.
+    RegexBuilder::new(&format!("^(?:{regex})$")).size_limit(1 << 20).build().ok()
 }
 
 impl Consumer {
@@ -136,7 +160,8 @@ impl Consumer {
             let pattern = member.regex.as_deref().and_then(|regex| patterns.get(regex)?.as_ref());
             let mut read = BTreeSet::new();
             let by_name = member.topics.iter().filter_map(|name| image.topics.get_key_value(name));
-            let by_pattern = image.topics.iter().filter(|(name, _)| pattern.is_some_and(|pattern| pattern.is_match(name)));
+            let by_pattern =
+                image.topics.iter().filter(|(name, _)| pattern.is_some_and(|pattern| pattern.is_match(name)));
             for (name, topic) in by_name.chain(by_pattern) {
                 let count = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
                 topics.insert(name.clone(), (topic.id, count));
@@ -145,13 +170,6 @@ impl Consumer {
             subscriptions.insert(member.id.clone(), read);
         }
         (subscriptions, topics)
-    }
-
-    /// Whether a partition is anybody's: assigned, or not yet let go of.
-    fn is_owned(&self, partition: &(Uuid, i32)) -> bool {
-        self.members
-            .values()
-            .any(|member| member.assigned.contains(partition) || member.revoking.contains(partition))
     }
 
     /// Whether offsets may be committed by this member at this epoch (Apache Kafka,
@@ -203,14 +221,15 @@ impl Consumer {
         self.epoch += 1;
     }
 
-    /// Removes whose session is over, and who was asked to let go and has not. Says whether there was any.
-    pub(super) fn expire(&mut self, now_ms: u64) -> bool {
-        let over = |member: &&Member| {
-            member.session_deadline_ms <= now_ms
-                || member.revoke_deadline_ms.is_some_and(|deadline_ms| deadline_ms <= now_ms)
-        };
-        let gone: Vec<String> = self.members.values().filter(over).map(|member| member.id.clone()).collect();
+    /// Whether anybody's time is up.
+    pub(super) fn is_due(&self, now_ms: u64) -> bool {
+        self.members.values().any(|member| member.is_over(now_ms))
+    }
+
+    /// Removes whose session is over, and who was asked to let go and has not.
+    pub(super) fn expire(&mut self, now_ms: u64) {
+        let over = self.members.values().filter(|member| member.is_over(now_ms));
+        let gone: Vec<String> = over.map(|member| member.id.clone()).collect();
         gone.iter().for_each(|member| self.remove(member));
-        !gone.is_empty()
     }
 }
