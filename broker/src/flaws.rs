@@ -13,6 +13,10 @@ pub enum Flaw {
     /// Acknowledges every 7th offset commit without writing it, like a coordinator that answers before its
     /// write. Not in [`FLAWS`] before a workload commits offsets and reads them back.
     CommitAcknowledgedAndForgotten,
+    /// Compaction tells keys apart by four bits of a hash, so that keys share an entry and the latest record of
+    /// one is dropped for a later one of another: a cleaner's map of keys that takes a collision for a match. Not
+    /// in [`FLAWS`] before a workload reads a compacted topic.
+    CompactionDropsLatest,
     /// Gives the second member of a classic group the first one's share as well: two owners of a partition in one
     /// generation. Not in [`FLAWS`] before a workload looks at who owns what.
     TwoOwners,
@@ -128,7 +132,8 @@ impl Flaw {
             Self::ReorderInBatch => 53,
             Self::OmitAborted | Self::PartialCommit => 3,
             Self::HangTransaction => 29,
-            Self::ForgetFencing
+            Self::CompactionDropsLatest
+            | Self::ForgetFencing
             | Self::LoseProducerState
             | Self::LoseOnTruncation
             | Self::ServeBeyondHighWatermark

@@ -6,7 +6,7 @@
 //! 35..43, producerId 43..51, producerEpoch 51..53, baseSequence 53..57, records count 57..61. The CRC-32C
 //! covers everything from the attributes on, so base offset and leader epoch can be patched without it.
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use thiserror::Error;
 
 /// Bytes before the first record.
@@ -178,6 +178,21 @@ pub fn patched_prefix(batch: &[u8], base_offset: i64, leader_epoch: i32) -> [u8;
     out[..8].copy_from_slice(&base_offset.to_be_bytes());
     out[12..].copy_from_slice(&leader_epoch.to_be_bytes());
     out
+}
+
+/// The batch with another highest timestamp (ms), given by the broker (`append_time`) or by the producer.
+///
+/// # Panics
+/// If `batch` is shorter than a header.
+#[must_use]
+pub fn stamped(batch: &[u8], max_timestamp: i64, append_time: bool) -> Bytes {
+    let mut out = BytesMut::from(batch);
+    // The second byte of the attributes holds the low bits.
+    out[22] = if append_time { out[22] | 0x08 } else { out[22] & !0x08 };
+    out[35..43].copy_from_slice(&max_timestamp.to_be_bytes());
+    let crc = crc32c::crc32c(&out[21..]);
+    out[17..21].copy_from_slice(&crc.to_be_bytes());
+    out.freeze()
 }
 
 /// The complete batches of a blob, in order, each with its bytes (a slice, not a copy). Ends after the first

@@ -1,5 +1,5 @@
-//! The records inside a v2 batch, for what cannot be decided by its header: compaction, and whether records
-//! have keys.
+//! The records inside a v2 batch, for what cannot be decided by its header: compaction, what a broker checks
+//! before it appends, and another codec.
 //!
 //! A record (Kafka documentation, "Record"): length, attributes (1 byte), timestamp delta, offset delta, key,
 //! value, headers; every number but the attributes a zigzag varint, lengths of -1 meaning null.
@@ -30,6 +30,8 @@ pub struct Record<'a> {
     attributes: u8,
     /// From its offset delta to its end.
     tail: &'a [u8],
+    /// Its headers, unread.
+    headers: &'a [u8],
 }
 
 /// A batch with its records decompressed.
@@ -87,8 +89,26 @@ impl Opened {
         })
     }
 
-    /// The batch with these of its records only, stored plain: its offsets, producer and sequence numbers stay,
-    /// and with none left it is an empty batch. `horizon` says when its tombstones and markers may go.
+    /// Reads every record to its end, headers included, and hands each to `look`.
+    ///
+    /// # Errors
+    /// If one cannot be read, or there are more or fewer than the header says.
+    pub fn inspect(&self, mut look: impl FnMut(&Record<'_>)) -> io::Result<()> {
+        let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
+        let mut rest = &self.records[..];
+        for _ in 0..self.header.count {
+            let record = next(&self.header, &mut rest).ok_or_else(|| wrong("a record is cut off"))?;
+            let mut headers = record.headers;
+            if skip_headers(&mut headers).is_none() || !headers.is_empty() {
+                return Err(wrong("the headers of a record do not add up"));
+            }
+            look(&record);
+        }
+        if rest.is_empty() { Ok(()) } else { Err(wrong("there are more records than the batch says")) }
+    }
+
+    /// The batch with these of its records only, in the same codec: its offsets, producer and sequence numbers
+    /// stay, and with none left it is an empty batch. `horizon` says when its tombstones and markers may go.
     #[must_use]
     pub fn rewritten(&self, kept: &[Record<'_>], horizon: Option<i64>) -> Bytes {
         let header = &self.header;
@@ -104,31 +124,65 @@ impl Opened {
             put_varint(&mut records, i64::try_from(body.len()).unwrap_or(i64::MAX));
             records.put_slice(&body);
         }
-        let mut attributes = header.attributes & !CODEC & !HAS_DELETE_HORIZON;
+        let codec = if kept.is_empty() { 0 } else { header.compression() };
+        let mut attributes = header.attributes & !HAS_DELETE_HORIZON;
         if horizon.is_some() {
             attributes |= HAS_DELETE_HORIZON;
         }
-        let mut summed = BytesMut::with_capacity(records.len() + HEADER);
-        summed.put_i16(attributes);
-        summed.put_i32(header.last_offset_delta);
-        summed.put_i64(base);
-        summed.put_i64(newest.unwrap_or(header.max_timestamp));
-        summed.put_i64(header.producer_id);
-        summed.put_i16(header.producer_epoch);
-        summed.put_i32(header.base_sequence);
-        summed.put_i32(i32::try_from(kept.len()).unwrap_or(i32::MAX));
-        summed.put_slice(&records);
-        // Between the length and what is summed: leader epoch, magic, checksum.
-        let length = summed.len() + HEADER - PREFIX - (HEADER - 21);
-        let mut out = BytesMut::with_capacity(summed.len() + 21);
-        out.put_i64(header.base_offset);
-        out.put_i32(i32::try_from(length).unwrap_or(i32::MAX));
-        out.put_i32(header.leader_epoch);
-        out.put_i8(2);
-        out.put_u32(crc32c::crc32c(&summed));
-        out.put_slice(&summed);
-        out.freeze()
+        let fields = Header {
+            attributes,
+            base_timestamp: base,
+            max_timestamp: newest.unwrap_or(header.max_timestamp),
+            count: i32::try_from(kept.len()).unwrap_or(i32::MAX),
+            ..*header
+        };
+        // It has been read in that codec, so the codec is known; were it not, plain would do.
+        assemble(&fields, codec, &records).unwrap_or_else(|_| plain(&fields, &records))
     }
+
+    /// The whole batch in another codec, by Kafka's number.
+    ///
+    /// # Errors
+    /// If there is no such codec.
+    pub fn recoded(&self, codec: i16) -> io::Result<Bytes> {
+        assemble(&self.header, codec, &self.records)
+    }
+}
+
+/// A batch of these header fields; length, checksum and codec are computed.
+fn assemble(header: &Header, codec: i16, records: &[u8]) -> io::Result<Bytes> {
+    if codec == 0 {
+        return Ok(plain(header, records));
+    }
+    let packed = codec::compress(codec, records)?;
+    let attributes = header.attributes & !CODEC | codec;
+    Ok(written(&Header { attributes, ..*header }, &packed))
+}
+
+fn plain(header: &Header, records: &[u8]) -> Bytes {
+    written(&Header { attributes: header.attributes & !CODEC, ..*header }, records)
+}
+
+fn written(header: &Header, records: &[u8]) -> Bytes {
+    let mut out = BytesMut::with_capacity(HEADER + records.len());
+    out.put_i64(header.base_offset);
+    out.put_i32(i32::try_from(HEADER - PREFIX + records.len()).unwrap_or(i32::MAX));
+    out.put_i32(header.leader_epoch);
+    out.put_i8(2);
+    // The checksum, once it is known.
+    out.put_u32(0);
+    out.put_i16(header.attributes);
+    out.put_i32(header.last_offset_delta);
+    out.put_i64(header.base_timestamp);
+    out.put_i64(header.max_timestamp);
+    out.put_i64(header.producer_id);
+    out.put_i16(header.producer_epoch);
+    out.put_i32(header.base_sequence);
+    out.put_i32(header.count);
+    out.put_slice(records);
+    let crc = crc32c::crc32c(&out[21..]);
+    out[17..21].copy_from_slice(&crc.to_be_bytes());
+    out.freeze()
 }
 
 fn next<'a>(header: &Header, rest: &mut &'a [u8]) -> Option<Record<'a>> {
@@ -142,7 +196,16 @@ fn next<'a>(header: &Header, rest: &mut &'a [u8]) -> Option<Record<'a>> {
     let key = blob(&mut record)?;
     let value = blob(&mut record)?;
     let timestamp = if header.is_log_append_time() { header.max_timestamp } else { timestamp };
-    Some(Record { offset, timestamp, key, value, attributes: *attributes, tail })
+    Some(Record { offset, timestamp, key, value, attributes: *attributes, tail, headers: record })
+}
+
+/// A count, and that many pairs of a key and a value that may be null.
+fn skip_headers(rest: &mut &[u8]) -> Option<()> {
+    for _ in 0..usize::try_from(varint(rest)?).ok()? {
+        blob(rest)??;
+        blob(rest)?;
+    }
+    Some(())
 }
 
 /// A length and that many bytes; the outer `None` is a malformed one, the inner null.

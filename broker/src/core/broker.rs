@@ -8,6 +8,7 @@ mod verification;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::compaction::Cleanable;
 use super::errands::Errand;
 use super::fetcher::{Fetchers, Manner};
 use super::image::ClusterImage;
@@ -18,7 +19,7 @@ use super::io::{
 use super::leader::{Seen, Waiter};
 use super::log::Log;
 use super::message::ToController;
-use super::producer_state::ProducerView;
+use super::producer_state::{ProducerSnapshot, ProducerView};
 use super::purgatory::{Fetches, Produces};
 use super::refusal::Refusal;
 use super::replica::{Context, EpochEnd, Offsets, Reader, Released, Replica, Role};
@@ -75,8 +76,8 @@ impl Broker {
             timeout_ms: settings.number("replica.socket.timeout.ms"),
         });
         let replica = |found: RecoveredLog| {
-            let log = Log::recovered(found.batches, found.log_start, config.flaw);
-            (found.key, Replica::new(found.key, log, found.high_watermark))
+            let (key, high_watermark) = (found.key, found.high_watermark);
+            (key, Replica::new(key, Log::recovered(found, config.flaw), high_watermark))
         };
         Self {
             lag_ms: settings.number("replica.lag.time.max.ms"),
@@ -150,6 +151,32 @@ impl Broker {
         Ok(leader.low_watermark(replica.log.start(), lives))
     }
 
+    /// What compaction must know of a log here, led or followed.
+    #[must_use]
+    pub fn cleanable(&self, key: PartitionKey) -> Option<Cleanable> {
+        let replica = self.replicas.get(&key)?;
+        let below = replica.last_stable();
+        let producers = replica.log.producers();
+        Some(Cleanable {
+            below,
+            aborted: producers.txns().aborted_spans(below).collect(),
+            last_batches: producers.last_batches(),
+            flaw: self.config.flaw,
+        })
+    }
+
+    /// The high watermark of a log here, led or followed: below it nothing is ever cut.
+    #[must_use]
+    pub fn high_watermark(&self, key: PartitionKey) -> Option<i64> {
+        Some(self.replicas.get(&key)?.high_watermark)
+    }
+
+    /// What is known of the producers of a log here, to be written down.
+    #[must_use]
+    pub fn producer_snapshot(&self, key: PartitionKey) -> Option<ProducerSnapshot> {
+        Some(self.replicas.get(&key)?.log.snapshot())
+    }
+
     /// Every high watermark, for the checkpoint.
     pub fn high_watermarks(&self) -> impl Iterator<Item = (PartitionKey, i64)> {
         self.replicas.values().map(|replica| (replica.key, replica.high_watermark))
@@ -213,6 +240,11 @@ impl Broker {
                 if let Some(replica) = self.replicas.get_mut(&key) {
                     replica.raise_start(before, out);
                     self.touched.insert(key);
+                }
+            }
+            Input::Cleaned { key, to, left } => {
+                if let Some(replica) = self.replicas.get_mut(&key) {
+                    replica.log.cleaned(to, left);
                 }
             }
             Input::Produce(request) => {
@@ -281,7 +313,8 @@ impl Broker {
     }
 
     /// The time of day, in ms since 1970, for what is written down and compared with that.
-    fn wall_ms(&self, now_ms: u64) -> i64 {
+    #[must_use]
+    pub fn wall_ms(&self, now_ms: u64) -> i64 {
         i64::try_from(now_ms).unwrap_or(i64::MAX).saturating_add(self.config.wall_offset_ms)
     }
 
@@ -347,7 +380,7 @@ impl Broker {
                 (None, Some(replica)) if (-1..=1).contains(&acks) => {
                     log_start = replica.log.start();
                     let verified = verdict.is_some();
-                    replica.produce(ctx, acks, &partition.batch, verified, &mut self.batches, out)
+                    replica.produce(ctx, acks, partition, verified, &mut self.batches, out)
                 }
                 (None, _) => Err(Refusal::InvalidRequiredAcks),
                 (Some(refusal), _) => Err(refusal),
@@ -356,7 +389,13 @@ impl Broker {
                 self.touched.insert(key);
                 waiters.extend(produced.required.map(|required| (key, (required, id, index))));
             }
-            results.push(ProduceResult { key, result: produced.map(|produced| produced.base), log_start });
+            if produced.is_err_and(|refusal| refusal == Refusal::MessageTooLarge) {
+                // Apache Kafka refuses it before it looks at the log.
+                log_start = -1;
+            }
+            let stamped_ms = produced.map_or(-1, |produced| produced.stamped_ms);
+            let result = produced.map(|produced| produced.base);
+            results.push(ProduceResult { key, result, log_start, stamped_ms });
         }
         self.answer_once_committed(now_ms, id, timeout_ms, results, waiters, out);
         for partition in &partitions {

@@ -8,6 +8,7 @@ use super::batch::{Batch, BatchInfo};
 use super::coordinator::{GroupAnswer, GroupRequest, TxnAnswer, TxnRequest};
 use super::errands::{Errand, MarkerOrder, PeerAnswer, PeerRequest};
 use super::message::{FromController, ToController};
+use super::producer_state::ProducerSnapshot;
 use super::refusal::Refusal;
 use super::replica::Reader;
 use super::settings::Settings;
@@ -38,7 +39,7 @@ pub struct BrokerConfig {
 }
 
 /// A log found on disk at the start, already cut at the first torn batch.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecoveredLog {
     /// The partition.
     pub key: PartitionKey,
@@ -48,6 +49,19 @@ pub struct RecoveredLog {
     pub high_watermark: i64,
     /// Where the log starts: records below it were deleted, whether or not they are still on disk.
     pub log_start: i64,
+    /// Leader epochs and where they began, as far as the batches alone may not tell: compaction takes batches.
+    pub epochs: Vec<(i32, i64)>,
+    /// What was last written down of its producers.
+    pub producers: Option<ProducerSnapshot>,
+}
+
+impl RecoveredLog {
+    /// The log of a partition that has none yet.
+    #[must_use]
+    pub fn empty(key: PartitionKey) -> Self {
+        let (batches, epochs) = (Vec::new(), Vec::new());
+        Self { key, batches, high_watermark: 0, log_start: 0, epochs, producers: None }
+    }
 }
 
 /// One partition of a produce request.
@@ -55,9 +69,13 @@ pub struct RecoveredLog {
 pub struct ProducePartition {
     /// The partition.
     pub key: PartitionKey,
-    /// The one batch that a produce request of version 3 and later may carry, already validated
-    /// (magic, length, CRC).
+    /// The one batch that a produce request of version 3 and later may carry, its magic, length and checksum
+    /// being right.
     pub batch: Batch,
+    /// What is wrong with its records, if anything; told unless the log has a stronger reason.
+    pub refusal: Option<Refusal>,
+    /// The time that the broker stamped it with, in ms since 1970; -1 if it did not.
+    pub stamped_ms: i64,
 }
 
 /// What the client of a transaction understands, by the version of its request.
@@ -148,6 +166,15 @@ pub enum Input {
         key: PartitionKey,
         /// The new start of its log.
         before: i64,
+    },
+    /// A log here was compacted; the files are swapped already.
+    Cleaned {
+        /// The partition.
+        key: PartitionKey,
+        /// The first offset that was not looked at.
+        to: i64,
+        /// What is left below it, in order.
+        left: Vec<BatchInfo>,
     },
     /// A client produces.
     Produce(ProduceRequest),
@@ -244,6 +271,9 @@ pub struct ProduceResult {
     pub result: Result<i64, Refusal>,
     /// The log's first offset; -1 if it is not here.
     pub log_start: i64,
+    /// The time the records have in the log, in ms since 1970, if the broker gave it or had them already; -1
+    /// otherwise.
+    pub stamped_ms: i64,
 }
 
 /// The bytes to return: whole batches only.

@@ -1,7 +1,10 @@
 //! A replica's log without its bytes: batch boundaries, leader epochs and producers.
 
+use std::collections::BTreeMap;
+
 use super::batch::BatchInfo;
-use super::producer_state::Producers;
+use super::io::RecoveredLog;
+use super::producer_state::{ProducerSnapshot, Producers};
 use super::replica::EpochEnd;
 use crate::flaws::Flaw;
 
@@ -14,6 +17,10 @@ pub(super) struct Log {
     /// Leader epoch and its first offset, both increasing (KIP-101).
     epochs: Vec<(i32, i64)>,
     producers: Producers,
+    /// What was known of producers when the log ended at `base_at`: the batches below it may be gone, and a
+    /// truncation above it replays from there.
+    base: Producers,
+    base_at: i64,
     /// A planted flaw.
     flaw: Option<Flaw>,
 }
@@ -27,14 +34,53 @@ pub(super) struct Span {
 }
 
 impl Log {
-    /// The log with these batches, of which those below `start` do not count.
-    pub(super) fn recovered(batches: Vec<BatchInfo>, start: i64, flaw: Option<Flaw>) -> Self {
-        let first = batches.first().map_or(start, |batch| batch.base_offset);
-        let mut log = Self { start: first, flaw, ..Self::default() };
-        batches.into_iter().for_each(|batch| log.append(batch));
+    /// The log as it was found; batches below its start do not count.
+    pub(super) fn recovered(found: RecoveredLog, flaw: Option<Flaw>) -> Self {
+        let RecoveredLog { batches, log_start, epochs, producers, .. } = found;
+        // Compaction may have taken the first batches: the log starts where it did.
+        let first = batches.first().map_or(log_start, |batch| batch.base_offset.min(log_start));
+        let mut log = Self { start: first, base_at: first, flaw, ..Self::default() };
+        let end = batches.last().map_or(log_start, BatchInfo::end_offset);
+        let begun = batches.iter().map(|batch| (batch.leader_epoch, batch.base_offset));
+        log.epochs = merged(epochs.into_iter().chain(begun), end);
+        let mut snapshot = producers.filter(|snapshot| log.is_ours(snapshot, end, log_start));
+        for batch in batches {
+            if let Some(before) = snapshot.take_if(|snapshot| snapshot.end <= batch.base_offset) {
+                log.restore(before);
+            }
+            log.append(batch);
+        }
+        if let Some(before) = snapshot {
+            log.restore(before);
+        }
         // What was cut off at the end may have been all there was.
-        log.raise_start(start.min(log.end()));
+        log.raise_start(log_start.min(log.end()));
         log
+    }
+
+    /// Whether a snapshot was taken of this log, and not of one that has been cut since.
+    fn is_ours(&self, snapshot: &ProducerSnapshot, end: i64, log_start: i64) -> bool {
+        let begun = self.epochs.partition_point(|&(_, start)| start < snapshot.end);
+        match begun.checked_sub(1) {
+            Some(last) => snapshot.end <= end && self.epochs[last].0 == snapshot.leader_epoch,
+            // Of what lies below the start nothing was ever cut: it was committed.
+            None => snapshot.end <= log_start,
+        }
+    }
+
+    fn restore(&mut self, snapshot: ProducerSnapshot) {
+        self.producers.restore(snapshot.producers);
+        self.base = self.producers.clone();
+        self.base_at = snapshot.end;
+    }
+
+    /// What is known of producers, to be written down.
+    pub(super) fn snapshot(&self) -> ProducerSnapshot {
+        ProducerSnapshot {
+            end: self.end(),
+            leader_epoch: self.last_epoch(),
+            producers: self.producers.entries(),
+        }
     }
 
     /// First offset.
@@ -54,13 +100,47 @@ impl Log {
         }
         self.start = to;
         let gone = self.batches.partition_point(|batch| batch.end_offset() <= to);
+        self.settle_base(gone);
         self.batches.drain(..gone);
+        self.prune(to);
         true
+    }
+
+    /// Moves the state to replay from behind the first so many batches.
+    fn settle_base(&mut self, batches: usize) {
+        for batch in &self.batches[..batches] {
+            if batch.base_offset >= self.base_at {
+                self.base.record(batch, self.flaw);
+                self.base_at = batch.end_offset();
+            }
+        }
+    }
+
+    /// Forgets aborted transactions of which nothing is left.
+    fn prune(&mut self, below: i64) {
+        let batches = &self.batches;
+        let remains = |producer_id: i64, first: i64, last: i64| {
+            let from = batches.partition_point(|batch| batch.end_offset() <= first);
+            let within = batches[from..].iter().take_while(|batch| batch.base_offset < last);
+            within.into_iter().any(|batch| batch.producer_id == producer_id && batch.transactional)
+        };
+        self.producers.txns_mut().prune(below, remains);
+        self.base.txns_mut().prune(below, remains);
+    }
+
+    /// Compaction has left these of the batches below an offset.
+    pub(super) fn cleaned(&mut self, to: i64, left: Vec<BatchInfo>) {
+        let from = self.batches.partition_point(|batch| batch.base_offset < to);
+        self.settle_base(from);
+        let start = self.start;
+        let left = left.into_iter().filter(|batch| batch.end_offset() > start);
+        self.batches.splice(..from, left);
+        self.prune(to);
     }
 
     /// An empty log that begins at an offset.
     pub(super) fn restart(&mut self, at: i64) {
-        *self = Self { start: at, flaw: self.flaw, ..Self::default() };
+        *self = Self { start: at, base_at: at, flaw: self.flaw, ..Self::default() };
     }
 
     /// Epoch of the last record, -1 if there is none.
@@ -99,8 +179,12 @@ impl Log {
         self.batches.truncate(kept);
         let end = self.end();
         self.epochs.retain(|&(_, start)| start < end);
-        self.producers = Producers::default();
-        for batch in &self.batches {
+        if end < self.base_at {
+            self.base = Producers::default();
+            self.base_at = self.start;
+        }
+        self.producers = self.base.clone();
+        for batch in self.batches.iter().filter(|batch| batch.base_offset >= self.base_at) {
             self.producers.record(batch, self.flaw);
         }
         true
@@ -132,9 +216,32 @@ impl Log {
     }
 }
 
+/// Epochs and where each began, of those that began below `end`. Compaction may have taken the first batches
+/// of an epoch; the earliest beginning known is the right one.
+fn merged(known: impl Iterator<Item = (i32, i64)>, end: i64) -> Vec<(i32, i64)> {
+    let mut first: BTreeMap<i32, i64> = BTreeMap::new();
+    for (epoch, start) in known.filter(|&(_, start)| start < end) {
+        first.entry(epoch).and_modify(|known| *known = start.min(*known)).or_insert(start);
+    }
+    let mut out: Vec<(i32, i64)> = Vec::with_capacity(first.len());
+    for (epoch, start) in first {
+        // A later epoch never begins earlier: such a note is of a log that has been cut since.
+        while out.last().is_some_and(|&(_, before)| before >= start) {
+            out.pop();
+        }
+        out.push((epoch, start));
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn found(batches: Vec<BatchInfo>, log_start: i64) -> RecoveredLog {
+        let key = super::super::types::PartitionKey { topic: super::super::types::Uuid::NIL, partition: 0 };
+        RecoveredLog { batches, log_start, ..RecoveredLog::empty(key) }
+    }
 
     fn log(batches: &[(i32, i32)]) -> Log {
         let mut log = Log::default();
@@ -192,9 +299,75 @@ mod tests {
         assert_eq!((log.start(), log.end()), (2, 2), "whole batches go");
         log.restart(9);
         assert_eq!((log.start(), log.end(), log.last_epoch()), (9, 9, -1));
-        let mut all = Log::recovered(Vec::new(), 5, None);
+        let mut all = Log::recovered(found(Vec::new(), 5), None);
         assert_eq!((all.start(), all.end()), (5, 5));
         assert!(!all.raise_start(5));
+    }
+
+    /// A batch of one record of an idempotent producer.
+    fn numbered(base_offset: i64, leader_epoch: i32, producer_id: i64, sequence: i32) -> BatchInfo {
+        BatchInfo {
+            base_offset,
+            last_offset_delta: 0,
+            leader_epoch,
+            producer_id,
+            producer_epoch: 0,
+            base_sequence: sequence,
+            control: false,
+            transactional: false,
+            marker: None,
+            max_timestamp: 0,
+            size: 100,
+        }
+    }
+
+    fn knows(log: &Log, batch: &BatchInfo) -> bool {
+        matches!(
+            log.producers().check(batch, None),
+            Ok(super::super::producer_state::Sequenced::Again { .. })
+        )
+    }
+
+    #[test]
+    fn producers_outlive_their_deleted_batches_through_truncation_and_a_snapshot() {
+        let batches: Vec<_> = (0..4).map(|at| numbered(i64::from(at), 1, 7, at)).collect();
+        let mut log = Log::recovered(found(batches.clone(), 0), None);
+        log.raise_start(2);
+        assert!(log.truncate(3));
+        assert!(knows(&log, &batches[1]) && knows(&log, &batches[2]), "deleted is not forgotten");
+        assert_eq!(
+            log.producers().check(&batches[3], None),
+            Ok(super::super::producer_state::Sequenced::Next)
+        );
+        log.raise_start(3);
+        let snapshot = log.snapshot();
+        let restart = |end: Option<BatchInfo>, snapshot| {
+            let mut again = found(end.into_iter().collect(), 3);
+            again.producers = Some(snapshot);
+            Log::recovered(again, None)
+        };
+        assert!(knows(&restart(None, snapshot.clone()), &batches[2]));
+        let on = restart(Some(batches[3]), snapshot.clone());
+        assert!(knows(&on, &batches[2]) && knows(&on, &batches[3]), "the snapshot and what follows it");
+        let mut torn = Log::recovered(found(vec![numbered(0, 2, 7, 0)], 0), None);
+        assert!(!torn.is_ours(&snapshot, torn.end(), 0), "a snapshot of more than there is");
+        torn.append(numbered(1, 2, 8, 0));
+        torn.append(numbered(2, 2, 8, 1));
+        assert!(!torn.is_ours(&snapshot, torn.end(), 0), "of another epoch's records");
+    }
+
+    #[test]
+    fn epochs_begin_where_they_did_whatever_compaction_has_taken() {
+        let mut log = log(&[(1, 2), (4, 2), (4, 2), (6, 1)]);
+        let left: Vec<_> = log.batches[2..3].to_vec();
+        log.cleaned(6, left.clone());
+        assert_eq!((log.end_of_epoch(1).end_offset, log.end_of_epoch(4).end_offset), (2, 6));
+        assert_eq!(log.span(0, 7, 1000, true).map(|span| (span.from, span.to)), Some((4, 7)), "over the gap");
+        let mut again = found(left.into_iter().chain(log.batches[1..].to_vec()).collect(), 0);
+        again.epochs = vec![(1, 0), (4, 2), (5, 9)];
+        let again = Log::recovered(again, None);
+        assert_eq!((again.end_of_epoch(1).end_offset, again.end_of_epoch(4).end_offset), (2, 6));
+        assert_eq!(again.last_epoch(), 6, "what begins behind the end was cut off");
     }
 
     #[test]

@@ -45,10 +45,16 @@
 //! Eligible leader replicas (KIP-966) are off unless `eligible.leader.replicas.version=1` is set; without them the
 //! last replica standing can lose acknowledged records in a power failure, as in Kafka before 4.1.
 //!
-//! Not modelled: two-phase commit (KIP-939), retention and compaction.
+//! **Cleaning.** When it is time, the server asks [`select`] and [`retained`] about the segments of a log, with
+//! what [`Broker::cleanable`] and [`Broker::high_watermark`] say of it. Retention is an [`Input::DeleteRecords`];
+//! compaction is the server's work with a [`Cleaner`], and [`Input::Cleaned`] once the files are swapped. Every
+//! replica cleans for itself.
+//!
+//! Not modelled: two-phase commit (KIP-939).
 
 mod batch;
 mod broker;
+mod compaction;
 mod controller;
 mod coordinator;
 mod errands;
@@ -62,12 +68,15 @@ mod producer_state;
 mod purgatory;
 mod refusal;
 mod replica;
+mod retention;
 pub mod settings;
 mod txn_index;
 mod types;
+mod validation;
 
 pub use batch::{Batch, BatchInfo};
 pub use broker::Broker;
+pub use compaction::{Cleanable, Cleaner, CleaningPolicy, SegmentFacts, groups, select};
 pub use controller::{Controller, ControllerConfig, ControllerEvent, ControllerInput, ControllerOutput};
 pub use coordinator::{
     Caller, GroupAnswer, GroupAsk, GroupRequest, InternalTopic, TxnAnswer, TxnAsk, TxnDescription,
@@ -87,11 +96,13 @@ pub use message::{
     AdminAnswer, AdminOp, ConfigOwner, FromController, IsrMember, NewTopic, PartitionState, PerPartition,
     ToController,
 };
-pub use producer_state::ProducerView;
+pub use producer_state::{ProducerSnapshot, ProducerView};
 pub use refusal::Refusal;
 pub use replica::{EpochEnd, Offsets, Reader};
+pub use retention::{RetentionPolicy, retained};
 pub use txn_index::Aborted;
 pub use types::{PartitionKey, RequestId, Uuid};
+pub use validation::{RecordPolicy, Validated, validate};
 
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,13 @@
 //! What a log remembers of each producer: sequence numbers, so that a retried batch is recognised, and the
 //! transaction it has open here (KIP-98).
 //!
-//! The state is a function of the log: leaders and followers record every batch they append, and truncation or
-//! a restart replays the headers. What a leader refuses is decided here too; a follower refuses nothing.
+//! Leaders and followers record every batch they append, and truncation or a restart replays the headers. Of
+//! batches that are no longer in the log (retention, compaction) a snapshot speaks. What a leader refuses is
+//! decided here too; a follower refuses nothing.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use serde::{Deserialize, Serialize};
 use wire::marker::Marker;
 
 use super::batch::BatchInfo;
@@ -27,18 +29,21 @@ pub(super) enum Sequenced {
         base: i64,
         /// The offset after it.
         end: i64,
+        /// Its highest timestamp, ms since 1970.
+        timestamp: i64,
     },
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Remembered {
     first: i32,
     last: i32,
     base: i64,
     end: i64,
+    timestamp: i64,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Producer {
     epoch: i16,
     recent: VecDeque<Remembered>,
@@ -83,6 +88,32 @@ pub struct ProducerView {
     pub txn_start: i64,
 }
 
+/// A producer in a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ProducerEntry {
+    producer_id: i64,
+    state: Producer,
+}
+
+/// What a log remembered of its producers when it ended at some offset. Batches that retention or compaction
+/// have taken since are in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProducerSnapshot {
+    /// The offset after the last batch it knows of.
+    pub end: i64,
+    /// The leader epoch of that batch: a log that has another there is another log.
+    pub(super) leader_epoch: i32,
+    pub(super) producers: Vec<ProducerEntry>,
+}
+
+impl ProducerSnapshot {
+    /// Whether any producer is in it.
+    #[must_use]
+    pub fn says_anything(&self) -> bool {
+        !self.producers.is_empty()
+    }
+}
+
 /// The producers of one log.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Producers {
@@ -116,7 +147,7 @@ impl Producers {
         let last = sequence_after(batch.base_sequence, batch.last_offset_delta);
         let same = |old: &&Remembered| old.first == batch.base_sequence && old.last == last;
         if let Some(old) = known.recent.iter().find(same) {
-            return Ok(Sequenced::Again { base: old.base, end: old.end });
+            return Ok(Sequenced::Again { base: old.base, end: old.end, timestamp: old.timestamp });
         }
         if known.open.is_some() && !batch.transactional {
             return Err(Refusal::InvalidTxnState);
@@ -204,6 +235,7 @@ impl Producers {
             last: sequence_after(batch.base_sequence, batch.last_offset_delta),
             base: batch.base_offset,
             end: batch.end_offset(),
+            timestamp: batch.max_timestamp,
         });
     }
 
@@ -220,6 +252,41 @@ impl Producers {
 
     pub(super) const fn txns(&self) -> &TxnIndex {
         &self.txns
+    }
+
+    pub(super) const fn txns_mut(&mut self) -> &mut TxnIndex {
+        &mut self.txns
+    }
+
+    /// Every producer as it is now, for a snapshot.
+    pub(super) fn entries(&self) -> Vec<ProducerEntry> {
+        let entry =
+            |(&producer_id, known): (&i64, &Producer)| ProducerEntry { producer_id, state: known.clone() };
+        self.known.iter().map(entry).collect()
+    }
+
+    /// Takes the producers of a snapshot. What the batches before it say of transactions is known already and
+    /// stays; of producers, the snapshot knows more.
+    pub(super) fn restore(&mut self, entries: Vec<ProducerEntry>) {
+        self.known = entries.into_iter().map(|entry| (entry.producer_id, entry.state)).collect();
+        for (&producer_id, known) in &mut self.known {
+            // The first records of a transaction may be gone, or all of them.
+            known.open = known.open.and_then(|_| self.txns.first_open(producer_id));
+        }
+        let known = &self.known;
+        self.txns.keep_open(|first, producer_id| {
+            known.get(&producer_id).is_some_and(|known| known.open == Some(first))
+        });
+    }
+
+    /// For each producer the offset after the batch that must stay in a compacted log: the one with its last
+    /// sequence number or, without one, its last marker, which has its epoch.
+    pub(super) fn last_batches(&self) -> BTreeSet<i64> {
+        let last = |known: &Producer| match known.recent.back() {
+            Some(newest) => Some(newest.end),
+            None => (known.marker >= 0).then_some(known.marker + 1),
+        };
+        self.known.values().filter_map(last).collect()
     }
 
     /// Everything below is committed.

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 )]
 #[repr(i16)]
 pub enum Refusal {
+    /// `UNKNOWN_SERVER_ERROR`: what Apache Kafka says of records that it cannot decompress.
+    #[error("records cannot be decompressed")]
+    UnknownServerError = -1,
     /// `OFFSET_OUT_OF_RANGE`
     #[error("offset is out of range")]
     OffsetOutOfRange = 1,
@@ -44,6 +47,9 @@ pub enum Refusal {
     /// `INVALID_REQUIRED_ACKS`
     #[error("acks must be 0, 1 or -1")]
     InvalidRequiredAcks = 21,
+    /// `INVALID_TIMESTAMP`
+    #[error("a timestamp is too far from the time of day")]
+    InvalidTimestamp = 32,
     /// `TOPIC_ALREADY_EXISTS`
     #[error("topic already exists")]
     TopicAlreadyExists = 36,

@@ -8,7 +8,10 @@ use wire::marker::Marker;
 
 use super::batch::{Batch, BatchInfo};
 use super::image::{ClusterImage, NO_LEADER, PartitionImage};
-use super::io::{BrokerEvent, FetchPartition, FetchResult, FetchedData, Output, ReadRange, ReplicaIdentity};
+use super::io::{
+    BrokerEvent, FetchPartition, FetchResult, FetchedData, Output, ProducePartition, ReadRange,
+    ReplicaIdentity,
+};
 use super::leader::{Leader, Waiter};
 use super::log::Log;
 use super::producer_state::Sequenced;
@@ -100,6 +103,8 @@ pub(super) struct Produced {
     pub(super) base: i64,
     /// Committed once the high watermark is here; `None` if there is nothing to wait for.
     pub(super) required: Option<i64>,
+    /// See [`ProduceResult::stamped_ms`](super::io::ProduceResult::stamped_ms).
+    pub(super) stamped_ms: i64,
 }
 
 /// One partition on one broker.
@@ -239,13 +244,13 @@ impl Replica {
             && !self.log.producers().has_open(batch.producer_id, batch.producer_epoch)
     }
 
-    /// Appends a client's batch. `verified` says that the coordinator has confirmed its transaction; `count`
+    /// Appends what a client sent. `verified` says that the coordinator has confirmed its transaction; `count`
     /// counts the batches this broker was given as a leader.
     pub(super) fn produce(
         &mut self,
         ctx: Context<'_>,
         acks: i16,
-        batch: &Batch,
+        sent: &ProducePartition,
         verified: bool,
         count: &mut u64,
         out: &mut Vec<Output>,
@@ -254,8 +259,12 @@ impl Replica {
         if acks == -1 && (leader.isr.len() as u64) < self.min_isr {
             return Err(Refusal::NotEnoughReplicas);
         }
+        let batch = &sent.batch;
         if u64::from(batch.info.size) > self.max_batch_bytes {
             return Err(Refusal::MessageTooLarge);
+        }
+        if let Some(refusal) = sent.refusal {
+            return Err(refusal);
         }
         let numbered = batch.info.idempotent() || batch.info.producer_id < 0 && !batch.info.transactional;
         if batch.info.control || batch.info.last_offset_delta < 0 || !numbered {
@@ -268,8 +277,9 @@ impl Replica {
             match self.log.producers().check(&info, ctx.flaw) {
                 // Forgetting what was written is the flaw.
                 Ok(Sequenced::Again { .. }) if ctx.flawed(Flaw::DuplicateOnRetry) => {}
-                Ok(Sequenced::Again { base, end }) => {
-                    return Ok(Produced { base, required: (acks == -1).then_some(end) });
+                Ok(Sequenced::Again { base, end, timestamp }) => {
+                    let required = (acks == -1).then_some(end);
+                    return Ok(Produced { base, required, stamped_ms: timestamp });
                 }
                 // A replica that never got the dropped batch must not give the flaw away by its gap.
                 Err(Refusal::OutOfOrderSequenceNumber) if ctx.flawed(Flaw::AckBeforeAppend) => {}
@@ -286,7 +296,7 @@ impl Replica {
         let hit = ctx.flaw.filter(|flaw| flaw.hits(*count));
         if hit == Some(Flaw::AckBeforeAppend) {
             self.log.producers_mut().pretend(&info);
-            return Ok(Produced { base: info.base_offset, required: None });
+            return Ok(Produced { base: info.base_offset, required: None, stamped_ms: sent.stamped_ms });
         }
         let swapped = (hit == Some(Flaw::ReorderInBatch)).then(|| reorder::swap_first_two(&batch.bytes));
         let bytes = swapped.flatten().unwrap_or_else(|| batch.bytes.clone());
@@ -297,7 +307,8 @@ impl Replica {
             again.base_offset = self.log.end();
             self.append(Batch { info: again, bytes }, out);
         }
-        Ok(Produced { base: info.base_offset, required: (acks == -1).then(|| info.end_offset()) })
+        let required = (acks == -1).then(|| info.end_offset());
+        Ok(Produced { base: info.base_offset, required, stamped_ms: sent.stamped_ms })
     }
 
     /// Appends a batch of the leader's own, as with acks=all, and returns the offset after it: once the high
@@ -548,13 +559,14 @@ impl Replica {
                 // Without epochs the logs may not even share their batch boundaries.
                 self.truncate(base, out);
             }
-            let fits = base == self.log.end()
+            // Compaction leaves gaps at the leader.
+            let fits = base >= self.log.end()
                 && batch.info.leader_epoch >= self.log.last_epoch()
                 && batch.info.leader_epoch <= self.leader_epoch;
             if !fits && !ctx.flawed(Flaw::LoseOnTruncation) {
                 return false;
             }
-            if base != self.log.end() {
+            if base < self.log.end() {
                 return true;
             }
             self.append(batch, out);

@@ -27,6 +27,8 @@ pub enum Kind {
     Int(i64),
     /// A 64-bit number, at least this.
     Long(i64),
+    /// A share, from 0 to 1.
+    Ratio,
     /// A word; only the values listed in [`Setting::accepts`].
     Word,
 }
@@ -93,6 +95,8 @@ impl Setting {
             Kind::Boolean => (!matches!(value, "true" | "false")).then(|| "`true` or `false`".to_owned()),
             Kind::Int(least) => number(value, least, i64::from(i32::MAX)),
             Kind::Long(least) => number(value, least, i64::MAX),
+            Kind::Ratio => (!value.parse::<f64>().is_ok_and(|share| (0.0..=1.0).contains(&share)))
+                .then(|| "a share from 0 to 1".to_owned()),
             Kind::Word => None,
         };
         if let Some(expected) = expected {
@@ -272,6 +276,34 @@ impl Settings {
         configs.get(name).map_or_else(|| self.get(setting.broker), String::as_str)
     }
 
+    /// [`Settings::topic`] of a number of which negative means without limit, and is `None` here.
+    ///
+    /// # Panics
+    /// If the table has no such name: that is a mistake in this program.
+    #[must_use]
+    pub fn topic_limit(&self, configs: &BTreeMap<String, String>, name: &str) -> Option<u64> {
+        let number: i64 = self.topic(configs, name).parse().expect("a number of the table");
+        u64::try_from(number).ok()
+    }
+
+    /// Whether a topic-level list contains a word.
+    ///
+    /// # Panics
+    /// If the table has no such name: that is a mistake in this program.
+    #[must_use]
+    pub fn topic_has(&self, configs: &BTreeMap<String, String>, name: &str, word: &str) -> bool {
+        self.topic(configs, name).split(',').any(|listed| listed.trim() == word)
+    }
+
+    /// [`Settings::topic`] of a share.
+    ///
+    /// # Panics
+    /// If the table has no such share: that is a mistake in this program.
+    #[must_use]
+    pub fn topic_ratio(&self, configs: &BTreeMap<String, String>, name: &str) -> f64 {
+        self.topic(configs, name).parse().expect("a share of the table")
+    }
+
     /// [`Settings::topic`] of a number; negative values count as 0.
     ///
     /// # Panics
@@ -344,11 +376,12 @@ mod tests {
 
     #[test]
     fn what_would_be_ignored_is_refused() {
-        let error =
-            check_topic(&given("message.timestamp.type", "LogAppendTime")).expect_err("not implemented");
+        let error = check_broker("transaction.version", "3").expect_err("not implemented");
         assert!(matches!(error, SettingError::NotImplemented { .. }), "{error}");
-        let error = check_topic(&given("min.insync.replicas", "0")).expect_err("too small");
-        assert!(matches!(error, SettingError::Invalid { .. }), "{error}");
+        for (name, value) in [("min.insync.replicas", "0"), ("min.cleanable.dirty.ratio", "1.01")] {
+            let error = check_topic(&given(name, value)).expect_err("out of range");
+            assert!(matches!(error, SettingError::Invalid { .. }), "{error}");
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The transactions of one log: which are open, which have ended without everyone knowing it, which aborted.
 //! From these come the last stable offset and the aborted ranges of a fetch (KIP-98).
 //!
-//! Kafka keeps aborted transactions in `.txnindex` files; here they are rebuilt, like all producer state, from
-//! the headers and markers that a recovery reads anyway.
+//! Kafka keeps aborted transactions in `.txnindex` files beside the segments; here they are rebuilt from the
+//! headers and markers that a recovery reads anyway, and looked up in memory.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -58,6 +58,30 @@ impl TxnIndex {
             let stable = self.open.keys().next().copied().unwrap_or(last + 1);
             self.aborted.push(Entry { first, producer_id, last, stable });
         }
+    }
+
+    /// Where the open transaction of a producer begins.
+    pub(super) fn first_open(&self, producer_id: i64) -> Option<i64> {
+        self.open.iter().find(|(_, whose)| **whose == producer_id).map(|(first, _)| *first)
+    }
+
+    /// Forgets open transactions but these, by first offset and producer.
+    pub(super) fn keep_open(&mut self, keep: impl Fn(i64, i64) -> bool) {
+        self.open.retain(|first, producer_id| keep(*first, *producer_id));
+    }
+
+    /// Forgets aborted transactions whose marker lies below an offset and of which `remains` finds no record
+    /// between their first offset and their marker. Consumers skip what a producer wrote from the first offset
+    /// to the marker: of a transaction without a marker they would skip the producer's next one.
+    pub(super) fn prune(&mut self, below: i64, remains: impl Fn(i64, i64, i64) -> bool) {
+        self.aborted
+            .retain(|entry| entry.last >= below || remains(entry.producer_id, entry.first, entry.last));
+    }
+
+    /// Every aborted transaction that began below an offset: whose, its first offset and its marker's.
+    pub(super) fn aborted_spans(&self, below: i64) -> impl Iterator<Item = (i64, i64, i64)> {
+        let begun = self.aborted.iter().filter(move |entry| entry.first < below);
+        begun.map(|entry| (entry.producer_id, entry.first, entry.last))
     }
 
     /// Everything below is committed on the replicas: markers there are final.

@@ -8,12 +8,13 @@ use wire::node::BrokerSpec;
 
 use super::engine::Host;
 use super::error::ServeError;
+use super::janitor::Janitor;
 use super::node::{self, Ending, Stop};
 use super::report::Reporter;
-use super::storage::{Logs, StorageError};
+use super::storage::{self, Logs, StorageError};
 use super::{clean, clock, connection, uplink};
 use crate::core::settings::Settings;
-use crate::core::{Broker, BrokerConfig, Input};
+use crate::core::{Broker, BrokerConfig, Input, ProducerSnapshot};
 use crate::flaws::Flaw;
 
 const TICK: Duration = Duration::from_millis(10);
@@ -33,7 +34,10 @@ pub(super) async fn serve(
         Some(name) => Some(Flaw::by_name(name).ok_or_else(|| ServeError::Flaw(name.clone()))?),
         None => None,
     };
-    let (logs, recovered) = Logs::open(&spec.data, |note| reporter.log(note))?;
+    let lock = storage::lock(&spec.data)?;
+    let previous_epoch = clean::take(&spec.data)?;
+    let (logs, recovered) =
+        Logs::open(&spec.data, lock, previous_epoch.is_some(), |note| reporter.log(note))?;
     let (listener, bound) = node::listen(spec.listen, reporter).await?;
     let advertised = spec.advertised.unwrap_or(bound);
     let config = BrokerConfig {
@@ -43,10 +47,12 @@ pub(super) async fn serve(
         port: advertised.port(),
         wall_offset_ms: clock::wall_offset_ms(),
         settings: settings.clone(),
-        previous_epoch: clean::take(&spec.data)?,
+        previous_epoch: previous_epoch.unwrap_or(-1),
         flaw,
     };
     let checkpoint_ms = settings.number("replica.high.watermark.checkpoint.interval.ms");
+    let recovery_ms = settings.number("log.flush.offset.checkpoint.interval.ms");
+    let mut janitor = Janitor::new(&settings);
     // An answer takes a disk write of the controller; a third of a session leaves time to connect again.
     let session_ms = settings.number("broker.session.timeout.ms");
     let silence = Duration::from_millis((session_ms / 3).clamp(300, 1_000));
@@ -59,6 +65,7 @@ pub(super) async fn serve(
     // Set once the broker is to end: until then at the latest others must lead what it leads.
     let mut give_up: Option<Instant> = None;
     let mut checkpoint_at = clock::millis() + checkpoint_ms;
+    let mut recovery_at = clock::millis() + recovery_ms;
     loop {
         tokio::select! {
             ending = stop.wait(), if give_up.is_none() => {
@@ -97,7 +104,13 @@ pub(super) async fn serve(
                         host.with(|engine| engine.logs.checkpoint(engine.core.high_watermarks()))
                     });
                 }
-                if let Err(error) = outcome {
+                if now_ms >= recovery_at {
+                    recovery_at = now_ms + recovery_ms.max(1);
+                    outcome = outcome.and_then(|()| {
+                        host.with(|engine| engine.logs.checkpoint_recovery())
+                    });
+                }
+                if let Err(error) = outcome.and_then(|()| janitor.tick(&host, now_ms)) {
                     host.fail(error);
                 }
             }
@@ -105,11 +118,19 @@ pub(super) async fn serve(
     }
 }
 
-/// Ends in good order: everything synced, high watermarks written down, and then that this was so.
+/// Ends in good order: everything synced, producers, recovery points and high watermarks written down, and then
+/// that this was so.
 async fn end(host: &Host) -> Result<(), ServeError> {
     sleep(LAST_WORDS).await;
     let epoch = host.with(|engine| {
         engine.logs.sync()?;
+        for (key, _) in engine.core.high_watermarks() {
+            if let Some(snapshot) = engine.core.producer_snapshot(key).filter(ProducerSnapshot::says_anything)
+            {
+                engine.logs.keep(key, &snapshot)?;
+            }
+        }
+        engine.logs.checkpoint_recovery()?;
         engine.logs.checkpoint(engine.core.high_watermarks())?;
         Ok::<_, StorageError>(engine.core.epoch())
     })?;

@@ -362,6 +362,12 @@ impl Engine {
         }
         self.out = out;
         outcome?;
+        for key in self.logs.take_rolled() {
+            // What came after the roll is in it too, and is not replayed.
+            if let Some(snapshot) = self.core.producer_snapshot(key) {
+                self.logs.keep(key, &snapshot)?;
+            }
+        }
         self.configure();
         Ok(())
     }
@@ -476,8 +482,14 @@ fn no_topic() -> TopicImage {
 
 fn log_settings(settings: &Settings, topic: &TopicImage) -> LogSettings {
     let number = |name| settings.topic_number(&topic.configs, name);
+    let longest = if settings.topic_has(&topic.configs, "cleanup.policy", "compact") {
+        number("max.compaction.lag.ms")
+    } else {
+        u64::MAX
+    };
     LogSettings {
         segment_bytes: number("segment.bytes"),
+        segment_ms: number("segment.ms").min(longest),
         flush_messages: number("flush.messages"),
         flush_ms: number("flush.ms"),
     }

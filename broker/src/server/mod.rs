@@ -11,6 +11,7 @@ mod controller;
 mod engine;
 mod errands;
 mod error;
+mod janitor;
 mod limits;
 mod lines;
 mod metadata;

@@ -8,5 +8,6 @@ mod hostile;
 mod power;
 mod replication;
 mod restarts;
+mod storage;
 mod transactions;
 mod wire_level;

@@ -96,6 +96,49 @@ fn what_is_kept_keeps_its_place_and_the_rest_leaves_a_gap() {
     assert_eq!(times, [1_001, 1_002], "timestamps do not move with the horizon");
 }
 
+#[test]
+fn a_batch_goes_from_codec_to_codec_and_keeps_its_records() {
+    let plain = encode(&["a", "bb", "ccc"]);
+    for codec in [1, 2, 3, 4] {
+        let packed = Opened::of(&plain).expect("opens").recoded(codec).expect("a codec");
+        assert_eq!(Header::check(&packed).expect("the checksum is right").compression(), codec);
+        let opened = Opened::of(&packed).expect("opens");
+        assert_eq!(opened.recoded(0).expect("a codec"), plain, "codec {codec}");
+        let records: Vec<Record<'_>> = opened.records().collect::<Result<_, _>>().expect("whole");
+        let fewer = opened.rewritten(&records[..1], None);
+        assert_eq!(Header::check(&fewer).expect("whole").compression(), codec, "it stays what it was");
+        assert_eq!(Header::check(&opened.rewritten(&[], None)).expect("whole").compression(), 0);
+    }
+    assert!(Opened::of(&plain).expect("opens").recoded(5).is_err());
+}
+
+#[test]
+fn a_stamp_is_the_time_of_every_record() {
+    let stamped = wire::batch::stamped(&encode(&["a", "b"]), 9_000, true);
+    let header = Header::check(&stamped).expect("the checksum is right");
+    assert!(header.is_log_append_time());
+    let opened = Opened::of(&stamped).expect("opens");
+    let times: Vec<i64> = opened.records().map(|record| record.expect("whole").timestamp).collect();
+    assert_eq!(times, [9_000, 9_000]);
+    let back = wire::batch::stamped(&stamped, 1_001, false);
+    assert_eq!(back, encode(&["a", "b"]));
+}
+
+#[test]
+fn an_inspection_meets_every_record_and_refuses_what_is_left_over() {
+    let batch = encode(&["a", "b"]);
+    let mut seen = Vec::new();
+    let opened = Opened::of(&batch).expect("opens");
+    opened.inspect(|record| seen.push(record.offset)).expect("whole");
+    assert_eq!(seen, [0, 1]);
+    for count in [1_i32, 3] {
+        let mut wrong = BytesMut::from(&batch[..]);
+        wrong[57..61].copy_from_slice(&count.to_be_bytes());
+        let opened = Opened::of(&wrong.freeze()).expect("opens");
+        assert!(opened.inspect(|_| ()).is_err(), "{count} records");
+    }
+}
+
 proptest! {
     #[test]
     fn rewriting_everything_changes_nothing(values in prop::collection::vec("[a-z]{0,40}", 1..20)) {
@@ -120,6 +163,7 @@ proptest! {
         }
         if let Ok(opened) = Opened::of(&batch.freeze()) {
             let _ = opened.records().filter(Result::is_ok).count();
+            let _ = opened.inspect(|_| ());
         }
     }
 }

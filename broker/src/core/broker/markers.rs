@@ -53,7 +53,7 @@ impl Broker {
                     waiters.push((key, (end, id, index)));
                 }
                 let result = result.map(|end| end.unwrap_or(0));
-                results.push(ProduceResult { key, result, log_start: -1 });
+                results.push(ProduceResult { key, result, log_start: -1, stamped_ms: -1 });
             }
         }
         let timeout_ms = self.settings.number("request.timeout.ms");

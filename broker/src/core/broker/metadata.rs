@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::super::image::{ClusterImage, NO_LEADER};
-use super::super::io::{BrokerEvent, Output};
+use super::super::io::{BrokerEvent, Output, RecoveredLog};
 use super::super::leader::Pending;
 use super::super::log::Log;
 use super::super::message::{FromController, IsrMember, PartitionState, ToController};
@@ -96,7 +96,7 @@ impl Broker {
                 gone.remove(&key);
                 let replica = self.replicas.entry(key).or_insert_with(|| {
                     out.push(Output::OpenLog { key, topic: name.clone() });
-                    Replica::new(key, Log::recovered(Vec::new(), 0, ctx.flaw), 0)
+                    Replica::new(key, Log::recovered(RecoveredLog::empty(key), ctx.flaw), 0)
                 });
                 let settings = &self.settings;
                 // More than there are replicas can never be in sync.

@@ -45,8 +45,14 @@ fn a_retry_is_answered_with_its_offset_and_a_gap_is_refused() {
         producers.record(&batch(0, 40 + 2 * at, 2, 100 + 2 * i64::from(at)), None);
     }
     assert_eq!(check(&producers, &batch(0, 52, 1, 0)), Ok(Sequenced::Next));
-    assert_eq!(check(&producers, &batch(0, 50, 2, 0)), Ok(Sequenced::Again { base: 110, end: 112 }));
-    assert_eq!(check(&producers, &batch(0, 42, 2, 0)), Ok(Sequenced::Again { base: 102, end: 104 }));
+    assert_eq!(
+        check(&producers, &batch(0, 50, 2, 0)),
+        Ok(Sequenced::Again { base: 110, end: 112, timestamp: 1_000 })
+    );
+    assert_eq!(
+        check(&producers, &batch(0, 42, 2, 0)),
+        Ok(Sequenced::Again { base: 102, end: 104, timestamp: 1_000 })
+    );
     let refused = Err(Refusal::OutOfOrderSequenceNumber);
     assert_eq!(check(&producers, &batch(0, 40, 2, 0)), refused, "older than the last five");
     assert_eq!(check(&producers, &batch(0, 53, 1, 0)), refused, "a gap");
@@ -68,7 +74,10 @@ fn epochs_fence_and_start_at_zero() {
 fn sequence_numbers_wrap() {
     let producers = recorded(&[batch(0, i32::MAX - 1, 4, 0)]);
     assert_eq!(check(&producers, &batch(0, 2, 1, 0)), Ok(Sequenced::Next));
-    assert_eq!(check(&producers, &batch(0, i32::MAX - 1, 4, 0)), Ok(Sequenced::Again { base: 0, end: 4 }));
+    assert_eq!(
+        check(&producers, &batch(0, i32::MAX - 1, 4, 0)),
+        Ok(Sequenced::Again { base: 0, end: 4, timestamp: 1_000 })
+    );
 }
 
 #[test]
@@ -83,7 +92,10 @@ fn a_marker_ends_the_transaction_and_keeps_the_sequence_of_its_epoch() {
     assert_eq!(producers.last_marker(9), 12);
     assert_eq!(producers.txns().aborted(0, 20), [super::super::Aborted { first_offset: 10, producer_id: 9 }]);
     assert_eq!(check(&producers, &in_txn(0, 2, 0)), Ok(Sequenced::Next));
-    assert_eq!(check(&producers, &in_txn(0, 1, 0)), Ok(Sequenced::Again { base: 11, end: 12 }));
+    assert_eq!(
+        check(&producers, &in_txn(0, 1, 0)),
+        Ok(Sequenced::Again { base: 11, end: 12, timestamp: 1_000 })
+    );
 }
 
 #[test]

@@ -236,6 +236,7 @@ impl World {
             batches: batches.iter().map(|batch| batch.info).collect(),
             high_watermark: node.checkpoint.get(key).copied().unwrap_or(0),
             log_start: node.starts.get(key).copied().unwrap_or(0),
+            ..RecoveredLog::empty(*key)
         });
         node.core = Some(Broker::new(config, recovered.collect()));
         self.connect(id);
@@ -627,7 +628,7 @@ impl World {
         batch: Batch,
     ) -> RequestId {
         let id = RequestId(self.number());
-        let partitions = vec![ProducePartition { key, batch }];
+        let partitions = vec![ProducePartition { key, batch, refusal: None, stamped_ms: -1 }];
         let request = ProduceRequest { id, acks, timeout_ms: 5_000, transaction: None, partitions };
         self.send((CLIENTS, node, id.0), Message::Produce(request));
         id
@@ -643,7 +644,7 @@ impl World {
     ) -> RequestId {
         let id = RequestId(self.number());
         let transaction = Some((transaction.0.to_owned(), transaction.1));
-        let partitions = vec![ProducePartition { key, batch }];
+        let partitions = vec![ProducePartition { key, batch, refusal: None, stamped_ms: -1 }];
         let request = ProduceRequest { id, acks: -1, timeout_ms: 5_000, transaction, partitions };
         self.send((CLIENTS, node, id.0), Message::Produce(request));
         id

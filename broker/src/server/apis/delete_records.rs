@@ -66,11 +66,8 @@ fn start(
     let image = host.image();
     let key = named(&image, topic, partition).ok_or(ResponseError::UnknownTopicOrPartition.code())?;
     let configs = image.topics.get(topic.as_str()).map(|topic| &topic.configs);
-    let compacted = configs.is_some_and(|configs| {
-        let settings = host.settings_now();
-        let policy = settings.topic(configs, "cleanup.policy");
-        !policy.split(',').any(|word| word.trim() == "delete")
-    });
+    let compacted =
+        configs.is_some_and(|configs| !host.settings_now().topic_has(configs, "cleanup.policy", "delete"));
     if compacted {
         return Err(ResponseError::PolicyViolation.code());
     }

@@ -1,6 +1,6 @@
-//! Produce: one batch a partition, checked by its header and checksum, never unpacked.
+//! Produce: one batch a partition, whose frame is checked here and whose records in the core's `validation`.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -14,10 +14,13 @@ use wire::frame::Head;
 
 use super::fetch::identified;
 use super::named;
-use crate::core::{Batch, InternalTopic, ProducePartition, ProduceResult, TxnManner, Uuid};
+use crate::core::{
+    InternalTopic, PartitionKey, ProducePartition, ProduceResult, RecordPolicy, TxnManner, Uuid, Validated,
+    validate,
+};
+use crate::server::clock;
 use crate::server::connection::{Answer, Closed};
 use crate::server::engine::Host;
-use crate::server::storage;
 
 /// Appends, and answers when the acks asked for are there.
 ///
@@ -49,8 +52,10 @@ pub(super) fn handle(host: &Rc<Host>, head: Head) -> Result<Answer, Closed> {
                 Err(error) => Err(error),
                 Ok(_) if forbidden => Err(ResponseError::InvalidTopicException),
                 Ok(key) if !seen.insert(key) => Err(ResponseError::InvalidRequest),
-                Ok(key) => validate(data.records).map(|batch| {
-                    accepted.push(ProducePartition { key, batch });
+                Ok(key) => framed(data.records).map(|(header, bytes)| {
+                    let none = BTreeMap::new();
+                    let configs = image.topic(key.topic).map_or(&none, |(_, topic)| &topic.configs);
+                    accepted.push(checked(host, key, configs, &header, bytes));
                     accepted.len() - 1
                 }),
             };
@@ -106,23 +111,36 @@ fn answer(result: &ProduceResult) -> PartitionProduceResponse {
     PartitionProduceResponse::default()
         .with_error_code(code)
         .with_base_offset(base)
-        .with_log_append_time_ms(-1)
+        .with_log_append_time_ms(result.stamped_ms)
         .with_log_start_offset(result.log_start)
 }
 
-/// A produce request of version 3 and later carries exactly one v2 batch a partition, with a record per offset
-/// (Apache Kafka, `ProduceRequest.validateRecords` and `LogValidator`).
-fn validate(records: Option<Bytes>) -> Result<Batch, ResponseError> {
+/// A produce request of version 3 and later carries exactly one v2 batch a partition (Apache Kafka,
+/// `ProduceRequest.validateRecords`); the log looks at its checksum next.
+fn framed(records: Option<Bytes>) -> Result<(Header, Bytes), ResponseError> {
     let bytes = records.filter(|bytes| !bytes.is_empty()).ok_or(ResponseError::InvalidRecord)?;
-    let header = Header::check(&bytes).map_err(|error| match error {
-        BatchError::Magic(_) => ResponseError::UnsupportedForMessageFormat,
-        BatchError::Count { .. } => ResponseError::InvalidRecord,
-        BatchError::Torn { .. } | BatchError::Length(_) | BatchError::Crc { .. } => {
-            ResponseError::CorruptMessage
+    let header = match Header::check(&bytes) {
+        Ok(header) => header,
+        // How many records it has is a matter of what is in it.
+        Err(BatchError::Count { .. }) => Header::parse(&bytes).map_err(|_| ResponseError::InvalidRecord)?,
+        Err(BatchError::Crc { .. }) => return Err(ResponseError::CorruptMessage),
+        Err(BatchError::Magic(_) | BatchError::Torn { .. } | BatchError::Length(_)) => {
+            return Err(ResponseError::InvalidRecord);
         }
-    })?;
-    if header.size != bytes.len() || header.count < 1 || header.count != header.last_offset_delta + 1 {
-        return Err(ResponseError::InvalidRecord);
-    }
-    Ok(storage::batch(&header, bytes))
+    };
+    if header.size == bytes.len() { Ok((header, bytes)) } else { Err(ResponseError::InvalidRecord) }
+}
+
+fn checked(
+    host: &Host,
+    key: PartitionKey,
+    configs: &BTreeMap<String, String>,
+    header: &Header,
+    bytes: Bytes,
+) -> ProducePartition {
+    let (policy, wall_ms) = host.with(|engine| {
+        (RecordPolicy::of(engine.core.settings(), configs), engine.core.wall_ms(clock::millis()))
+    });
+    let Validated { batch, refusal, stamped_ms } = validate(header, bytes, &policy, wall_ms);
+    ProducePartition { key, batch, refusal, stamped_ms }
 }

@@ -1,5 +1,5 @@
-//! Checkpoints of an offset a partition: the high watermarks, and where logs start. The former is where a restarted broker starts to believe. It is only a starting
-//! point, so one that cannot be read counts as absent.
+//! Checkpoints of an offset a partition: what a restarted broker starts from. Each is only a starting point, so
+//! one that cannot be read counts as absent.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -13,6 +13,10 @@ use crate::core::{PartitionKey, Uuid};
 
 /// The high watermarks.
 pub(super) const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
+/// Up to where logs are durable and known to be good.
+pub(super) const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
+/// Up to where logs have been compacted.
+pub(super) const CLEANED: &str = "cleaner-offset-checkpoint";
 /// Where logs start, once records were deleted.
 pub(super) const LOG_STARTS: &str = "log-start-offset-checkpoint";
 

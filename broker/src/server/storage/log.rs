@@ -7,17 +7,22 @@ use bytes::Bytes;
 use wire::batch::{Header, record_times};
 use wire::power;
 
+use super::cleaning::{CleanedLog, CleaningJob, CleaningOrder};
+use super::keepsakes::{self, Epochs};
 use super::segment::{Place, Segment};
 use super::{Doing, StorageError};
-use crate::core::{BatchInfo, PartitionKey, Uuid};
+use crate::core::{BatchInfo, PartitionKey, ProducerSnapshot, SegmentFacts, Uuid, select};
 
-const METADATA: &str = "partition.metadata";
+pub(super) const METADATA: &str = "partition.metadata";
 
 /// The settings of a topic that concern its files.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LogSettings {
     /// `segment.bytes`
     pub(crate) segment_bytes: u64,
+    /// `segment.ms`, or `max.compaction.lag.ms` where that is shorter and the topic is compacted: what is active
+    /// cannot be cleaned.
+    pub(crate) segment_ms: u64,
     /// `flush.messages`
     pub(crate) flush_messages: u64,
     /// `flush.ms`
@@ -46,6 +51,14 @@ pub(crate) struct PartitionLog {
     settled: bool,
     /// Records appended since the last sync, and when the first of them was.
     unsynced: Option<(u64, u64)>,
+    /// When the active segment got its first batch, as far as this process knows.
+    active_since: Option<u64>,
+    /// Raised whenever sealed segments change.
+    generation: u64,
+    /// Leader epochs that compaction may have made unreadable in the segments.
+    epochs: Epochs,
+    /// A segment was sealed since anyone asked.
+    rolled: bool,
 }
 
 impl PartitionLog {
@@ -60,51 +73,31 @@ impl PartitionLog {
         let metadata = path.join(METADATA);
         let text = format!("version: 0\ntopic_id: {}\npartition: {}\n", key.topic, key.partition);
         fs::write(&metadata, text).doing("write", &metadata)?;
-        Ok(Self { key, path, sealed: Vec::new(), active, settings, settled: false, unsynced: None })
+        Ok(Self::of(path, key, Vec::new(), active, settings, false))
     }
 
-    /// Reads a folder. `None` if it is not a log, or was not complete when it was left. Its settings come
-    /// later, with the metadata; until then nothing rolls and nothing is synced.
-    pub(super) fn recover(
-        path: &Path,
-        note: &mut impl FnMut(String),
-    ) -> Result<Option<(Self, Vec<BatchInfo>)>, StorageError> {
-        let Some(key) = fs::read_to_string(path.join(METADATA)).ok().and_then(|text| read_key(&text)) else {
-            return Ok(None);
-        };
-        let mut found: Vec<(i64, PathBuf)> = Vec::new();
-        for entry in fs::read_dir(path).doing("read", path)? {
-            let file = entry.doing("read", path)?.path();
-            let is_log = file.extension().is_some_and(|extension| extension == "log");
-            let base = file.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
-            found.extend(base.filter(|_| is_log).map(|base| (base, file)));
+    /// A log of these segments.
+    pub(super) fn of(
+        path: PathBuf,
+        key: PartitionKey,
+        sealed: Vec<Segment>,
+        active: Segment,
+        settings: LogSettings,
+        settled: bool,
+    ) -> Self {
+        Self {
+            key,
+            path,
+            sealed,
+            active,
+            settings,
+            settled,
+            unsynced: None,
+            active_since: None,
+            generation: 0,
+            epochs: Epochs::new(),
+            rolled: false,
         }
-        found.sort_unstable();
-        let mut batches = Vec::new();
-        let mut segments: Vec<Segment> = Vec::new();
-        let mut whole = true;
-        for (base, file) in found {
-            let (segment, cut) = Segment::recover(&file, base, &mut batches)?;
-            // Behind a cut, or a gap that only a cut can leave, nothing continues.
-            whole &= segments.last().is_none_or(|last| last.end_offset() == base);
-            if whole {
-                whole = cut.is_none();
-                segments.push(segment);
-            } else {
-                batches.truncate(batches.len() - segment.places.len());
-                note(format!("`{}`: removed, the segment before it was cut", file.display()));
-                segment.remove()?;
-            }
-            cut.into_iter().for_each(&mut *note);
-        }
-        let active = match segments.pop() {
-            Some(active) => active,
-            None => Segment::create(path, 0)?,
-        };
-        let settings = LogSettings { segment_bytes: u64::MAX, flush_messages: u64::MAX, flush_ms: u64::MAX };
-        let settled = power::note_path(&path.join(METADATA)).exists();
-        let path = path.to_owned();
-        Ok(Some((Self { key, path, sealed: segments, active, settings, settled, unsynced: None }, batches)))
     }
 
     pub(super) const fn key(&self) -> PartitionKey {
@@ -140,10 +133,10 @@ impl PartitionLog {
     ) -> Result<(), StorageError> {
         let invalid = |error| std::io::Error::new(std::io::ErrorKind::InvalidData, error);
         let header = Header::parse(bytes).map_err(invalid).doing("append to", self.active.path())?;
-        let full = self.active.size + header.size as u64 > self.settings.segment_bytes;
-        if full && !self.active.places.is_empty() {
+        if self.is_full(&header, base_offset, now_ms) {
             self.roll(base_offset)?;
         }
+        self.active_since.get_or_insert(now_ms);
         self.active.append(&header, base_offset, leader_epoch, bytes)?;
         let (before, since) = self.unsynced.unwrap_or((0, now_ms));
         let records = before + u64::try_from(header.last_offset_delta).unwrap_or(0) + 1;
@@ -151,12 +144,93 @@ impl PartitionLog {
         if records >= self.settings.flush_messages { self.sync() } else { Ok(()) }
     }
 
+    /// Whether a batch belongs into another segment. Time is that of the records, if they have one (Apache Kafka,
+    /// `LogSegment.shouldRoll`): so a replica that copies an old log rolls where its leader did.
+    fn is_full(&self, next: &Header, base_offset: i64, now_ms: u64) -> bool {
+        let Some(first) = self.active.places.first() else { return false };
+        let spans_ms = if first.max_timestamp >= 0 && next.max_timestamp >= 0 {
+            u64::try_from(next.max_timestamp.saturating_sub(first.max_timestamp)).unwrap_or(0)
+        } else {
+            now_ms.saturating_sub(self.active_since.unwrap_or(now_ms))
+        };
+        let end = base_offset.saturating_add(i64::from(next.last_offset_delta));
+        self.active.size + next.size as u64 > self.settings.segment_bytes
+            || spans_ms > self.settings.segment_ms
+            || end.saturating_sub(self.active.base_offset) > i64::from(i32::MAX)
+    }
+
     /// Kafka syncs a segment when it is full; so the active one alone can hold what is not durable.
     fn roll(&mut self, base_offset: i64) -> Result<(), StorageError> {
         self.sync()?;
         let fresh = Segment::create(&self.path, base_offset)?;
         self.sealed.push(std::mem::replace(&mut self.active, fresh));
+        self.active_since = None;
+        self.generation += 1;
+        self.rolled = true;
         Ok(())
+    }
+
+    /// Whether a segment was sealed since this was asked last.
+    pub(super) fn take_rolled(&mut self) -> bool {
+        std::mem::take(&mut self.rolled)
+    }
+
+    /// The offset up to which the log is durable.
+    pub(super) fn recovery_point(&self) -> i64 {
+        // Sealed segments are synced when they are sealed.
+        self.active.durable()
+    }
+
+    /// Every segment, seen from outside; the active one is the last.
+    pub(super) fn facts(&self) -> Vec<SegmentFacts> {
+        self.sealed.iter().chain([&self.active]).map(Segment::facts).collect()
+    }
+
+    /// Writes down what is known of producers.
+    pub(super) fn keep(&self, snapshot: &ProducerSnapshot) -> Result<(), StorageError> {
+        keepsakes::write_snapshot(&self.path, snapshot)
+    }
+
+    /// A compaction of the sealed segments, if it is time for one.
+    pub(super) fn cleaning(&self, first_dirty: i64, order: CleaningOrder) -> Option<CleaningJob> {
+        let facts: Vec<_> = self.sealed.iter().map(Segment::facts).collect();
+        let below = order.cleanable.below;
+        let count = select(&facts, first_dirty, below, &order.policy, order.wall_ms)?;
+        let segments = self.sealed.iter().map(|segment| segment.path().to_owned()).zip(facts).take(count);
+        let (key, generation, segments) = (self.key, self.generation, segments.collect());
+        Some(CleaningJob { key, generation, segments, first_dirty, order })
+    }
+
+    /// Takes the files of a compaction; `None` if the log has changed since it began. Else what is left of the
+    /// log below where it went to.
+    pub(super) fn adopt(&mut self, cleaned: CleanedLog) -> Result<Option<Vec<BatchInfo>>, StorageError> {
+        if cleaned.generation != self.generation {
+            cleaned.files.iter().for_each(|file| drop(fs::remove_file(&file.aside)));
+            return Ok(None);
+        }
+        // Where epochs begin can be read from what is there, and afterwards perhaps no more.
+        let mut epochs = std::mem::take(&mut self.epochs);
+        for place in self.places().take_while(|place| place.base_offset < cleaned.to) {
+            let start = epochs.entry(place.leader_epoch).or_insert(place.base_offset);
+            *start = place.base_offset.min(*start);
+        }
+        self.epochs = epochs;
+        keepsakes::write_epochs(&self.path, &self.epochs)?;
+        self.generation += 1;
+        let mut left = Vec::new();
+        let count = cleaned.files.last().map_or(0, |file| file.segments.end);
+        let behind = self.sealed.split_off(count);
+        let mut old = std::mem::take(&mut self.sealed).into_iter();
+        for file in cleaned.files {
+            left.extend(file.left);
+            let mut group = old.by_ref().take(file.segments.len());
+            let Some(first) = group.next() else { continue };
+            self.sealed.push(first.replaced(&file.aside, file.places, file.size)?);
+            // What they hold is in the new file; a restart knows that too.
+            group.try_for_each(Segment::remove)?;
+        }
+        self.sealed.extend(behind);
+        Ok(Some(left))
     }
 
     pub(super) fn sync_if_due(&mut self, now_ms: u64) -> Result<(), StorageError> {
@@ -178,6 +252,9 @@ impl PartitionLog {
     }
 
     pub(super) fn truncate(&mut self, to: i64) -> Result<(), StorageError> {
+        keepsakes::remove_snapshots_above(&self.path, to)?;
+        self.cut_epochs(to)?;
+        self.generation += 1;
         while self.active.base_offset > to
             && let Some(previous) = self.sealed.pop()
         {
@@ -186,14 +263,32 @@ impl PartitionLog {
         self.active.truncate(to)
     }
 
-    /// Removes the segments whose records all lie below an offset.
+    /// Of epochs that begin behind the end nothing is left.
+    fn cut_epochs(&mut self, end: i64) -> Result<(), StorageError> {
+        let known = self.epochs.len();
+        self.epochs.retain(|_, start| *start < end);
+        if self.epochs.len() == known {
+            return Ok(());
+        }
+        keepsakes::write_epochs(&self.path, &self.epochs)
+    }
+
+    /// Removes the segments whose records all lie below an offset. If that is all of them, an empty one is left.
     pub(super) fn remove_below(&mut self, to: i64) -> Result<(), StorageError> {
+        if !self.active.places.is_empty() && self.active.end_offset() <= to {
+            self.roll(self.active.end_offset())?;
+        }
+        self.generation += 1;
         let gone = self.sealed.iter().take_while(|segment| segment.end_offset() <= to).count();
         self.sealed.drain(..gone).try_for_each(Segment::remove)
     }
 
     /// Removes everything and begins at an offset.
     pub(super) fn restart(&mut self, at: i64) -> Result<(), StorageError> {
+        keepsakes::remove_snapshots_above(&self.path, -1)?;
+        keepsakes::remove_epochs(&self.path)?;
+        self.epochs.clear();
+        self.generation += 1;
         self.sealed.drain(..).try_for_each(Segment::remove)?;
         // The new file may have the name of the old one.
         self.active.truncate(self.active.base_offset)?;
@@ -214,6 +309,11 @@ impl PartitionLog {
             }
         }
         Ok(Bytes::from(out))
+    }
+
+    /// Takes the epochs that were written down.
+    pub(super) fn remember(&mut self, epochs: Epochs) {
+        self.epochs = epochs;
     }
 
     fn places(&self) -> impl Iterator<Item = &Place> {
@@ -271,7 +371,7 @@ impl PartitionLog {
     }
 }
 
-fn read_key(text: &str) -> Option<PartitionKey> {
+pub(super) fn read_key(text: &str) -> Option<PartitionKey> {
     let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
     let topic = Uuid::try_from(field("topic_id: ")?.to_owned()).ok()?;
     Some(PartitionKey { topic, partition: field("partition: ")?.parse().ok()? })

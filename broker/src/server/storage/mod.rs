@@ -1,9 +1,12 @@
 //! The files of a broker: one folder per partition under its data directory, segment files in it, and beside
-//! them the checkpoint of the high watermarks. Written and read through the page cache; what is synced, and
-//! when, is what the settings say.
+//! them checkpoints of all logs. Written and read through the page cache; what is synced, and when, is what the
+//! settings say.
 
 mod checkpoint;
+mod cleaning;
+mod keepsakes;
 mod log;
+mod recovery;
 mod segment;
 
 use std::collections::HashMap;
@@ -14,9 +17,11 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use thiserror::Error;
 
-use crate::core::{Batch, BatchInfo, PartitionKey, RecoveredLog};
+use crate::core::{Batch, BatchInfo, PartitionKey, ProducerSnapshot, RecoveredLog, SegmentFacts};
+pub(crate) use cleaning::{CleanedLog, CleaningJob, CleaningOrder};
 use log::PartitionLog;
 pub(crate) use log::{LogSettings, Stored};
+use recovery::Known;
 
 /// Something about the files is wrong; the broker cannot go on.
 #[derive(Debug, Error)]
@@ -73,22 +78,32 @@ pub(crate) struct Logs {
     logs: HashMap<PartitionKey, PartitionLog>,
     /// First offsets of the logs from which records were deleted.
     starts: HashMap<PartitionKey, i64>,
+    /// Recovery points as they are written down.
+    points: HashMap<PartitionKey, i64>,
+    /// Up to where logs were compacted.
+    cleaned: HashMap<PartitionKey, i64>,
+    /// Logs of which a segment was sealed since anyone asked.
+    rolled: Vec<PartitionKey>,
     _lock: File,
 }
 
 impl Logs {
-    /// Locks the directory and recovers what is in it: every log is read once, and cut at the first batch
-    /// that is torn or has another checksum. `note` is told what was cut.
+    /// Recovers what is in a locked directory: every log is read once, and cut at the first batch that is torn
+    /// or has another checksum. `clean`: the process before ended in good order, so there is none. `note` is told
+    /// what was cut.
     ///
     /// # Errors
-    /// If the directory is locked or cannot be read.
+    /// If the directory cannot be read.
     pub(crate) fn open(
         data: &Path,
+        lock: File,
+        clean: bool,
         mut note: impl FnMut(String),
     ) -> Result<(Self, Vec<RecoveredLog>), StorageError> {
-        let lock = lock(data)?;
         let marks = checkpoint::read(data, checkpoint::HIGH_WATERMARKS);
         let mut starts = checkpoint::read(data, checkpoint::LOG_STARTS);
+        let mut points = checkpoint::read(data, checkpoint::RECOVERY_POINTS);
+        let mut cleaned = checkpoint::read(data, checkpoint::CLEANED);
         let mut logs = HashMap::new();
         let mut recovered = Vec::new();
         for entry in fs::read_dir(data).doing("read", data)? {
@@ -96,16 +111,21 @@ impl Logs {
             if !path.is_dir() {
                 continue;
             }
-            let Some((log, batches)) = PartitionLog::recover(&path, &mut note)? else { continue };
-            let key = log.key();
-            let high_watermark = marks.get(&key).copied().unwrap_or(0);
-            let log_start = starts.get(&key).copied().unwrap_or(0);
-            recovered.push(RecoveredLog { key, batches, high_watermark, log_start });
-            logs.insert(key, log);
+            let known = |key| {
+                let of = |known: &HashMap<_, i64>| known.get(&key).copied().unwrap_or(0);
+                let trusted = if clean { i64::MAX } else { of(&points) };
+                Known { trusted, start: of(&starts), high_watermark: of(&marks) }
+            };
+            let Some((log, found)) = recovery::recover(&path, known, &mut note)? else { continue };
+            logs.insert(log.key(), log);
+            recovered.push(found);
         }
         recovered.sort_by_key(|log| log.key);
-        starts.retain(|key, _| logs.contains_key(key));
-        Ok((Self { data: data.to_owned(), logs, starts, _lock: lock }, recovered))
+        for known in [&mut starts, &mut points, &mut cleaned] {
+            known.retain(|key, _| logs.contains_key(key));
+        }
+        let (data, rolled) = (data.to_owned(), Vec::new());
+        Ok((Self { data, logs, starts, points, cleaned, rolled, _lock: lock }, recovered))
     }
 
     /// Creates an empty log.
@@ -134,7 +154,9 @@ impl Logs {
     /// # Errors
     /// If the files cannot be removed.
     pub(crate) fn delete(&mut self, key: PartitionKey) -> Result<(), StorageError> {
-        self.starts.remove(&key);
+        for known in [&mut self.starts, &mut self.points, &mut self.cleaned] {
+            known.remove(&key);
+        }
         match self.logs.remove(&key) {
             None => Ok(()),
             Some(log) => fs::remove_dir_all(log.path()).doing("remove", log.path()),
@@ -165,7 +187,83 @@ impl Logs {
         bytes: &Bytes,
         now_ms: u64,
     ) -> Result<(), StorageError> {
-        self.log_mut(key)?.append(base_offset, leader_epoch, bytes, now_ms)
+        let log = self.log_mut(key)?;
+        log.append(base_offset, leader_epoch, bytes, now_ms)?;
+        if log.take_rolled() {
+            self.rolled.push(key);
+        }
+        Ok(())
+    }
+
+    /// The logs of which a segment was sealed since this was asked last: what is known of their producers is to
+    /// be written down.
+    pub(crate) fn take_rolled(&mut self) -> Vec<PartitionKey> {
+        std::mem::take(&mut self.rolled)
+    }
+
+    /// Writes down what is known of a log's producers.
+    ///
+    /// # Errors
+    /// If the file cannot be replaced.
+    pub(crate) fn keep(&self, key: PartitionKey, snapshot: &ProducerSnapshot) -> Result<(), StorageError> {
+        self.log(key)?.keep(snapshot)
+    }
+
+    /// The segments of a log, seen from outside; the active one is the last.
+    ///
+    /// # Errors
+    /// If there is no such log.
+    pub(crate) fn segments(&self, key: PartitionKey) -> Result<Vec<SegmentFacts>, StorageError> {
+        Ok(self.log(key)?.facts())
+    }
+
+    /// A compaction of a log, if it is time for one.
+    pub(crate) fn cleaning(&self, key: PartitionKey, order: CleaningOrder) -> Option<CleaningJob> {
+        let first_dirty = self.cleaned.get(&key).copied().unwrap_or(0);
+        self.logs.get(&key)?.cleaning(first_dirty, order)
+    }
+
+    /// Takes what a compaction has made, unless the log has changed meanwhile: what is left of it below
+    /// `cleaned.to`.
+    ///
+    /// # Errors
+    /// If the files cannot be swapped.
+    pub(crate) fn adopt(&mut self, cleaned: CleanedLog) -> Result<Option<Vec<BatchInfo>>, StorageError> {
+        let (key, first_dirty) = (cleaned.key, cleaned.first_dirty);
+        let Some(log) = self.logs.get_mut(&key) else { return Ok(None) };
+        let left = log.adopt(cleaned)?;
+        if left.is_some() {
+            self.cleaned.insert(key, first_dirty);
+            let cleaned = self.cleaned.iter().map(|(key, offset)| (*key, *offset));
+            checkpoint::write(&self.data, checkpoint::CLEANED, cleaned)?;
+        }
+        Ok(left)
+    }
+
+    /// Writes down up to where each log is durable.
+    ///
+    /// # Errors
+    /// If the file cannot be replaced.
+    pub(crate) fn checkpoint_recovery(&mut self) -> Result<(), StorageError> {
+        self.points = self.logs.iter().map(|(key, log)| (*key, log.recovery_point())).collect();
+        self.write_points()
+    }
+
+    /// What will be written from this offset on has not been checked by anyone.
+    fn distrust(&mut self, key: PartitionKey, from: i64) -> Result<(), StorageError> {
+        if let Some(cleaned) = self.cleaned.get_mut(&key) {
+            *cleaned = from.min(*cleaned);
+        }
+        match self.points.get_mut(&key) {
+            Some(point) if *point > from => *point = from,
+            _ => return Ok(()),
+        }
+        self.write_points()
+    }
+
+    fn write_points(&self) -> Result<(), StorageError> {
+        let points = self.points.iter().map(|(key, point)| (*key, *point));
+        checkpoint::write(&self.data, checkpoint::RECOVERY_POINTS, points)
     }
 
     /// Cuts a log so that it ends before this offset.
@@ -173,6 +271,7 @@ impl Logs {
     /// # Errors
     /// If it cannot be cut.
     pub(crate) fn truncate(&mut self, key: PartitionKey, to: i64) -> Result<(), StorageError> {
+        self.distrust(key, to)?;
         self.log_mut(key)?.truncate(to)
     }
 
@@ -184,7 +283,12 @@ impl Logs {
         self.starts.insert(key, to);
         // Before the files go: what is missing is then known to have been deleted.
         self.write_starts()?;
-        self.log_mut(key)?.remove_below(to)
+        let log = self.log_mut(key)?;
+        log.remove_below(to)?;
+        if log.take_rolled() {
+            self.rolled.push(key);
+        }
+        Ok(())
     }
 
     /// Throws a log away and begins it anew at an offset.
@@ -192,6 +296,8 @@ impl Logs {
     /// # Errors
     /// If the files cannot be replaced.
     pub(crate) fn restart(&mut self, key: PartitionKey, at: i64) -> Result<(), StorageError> {
+        // Nothing of it is trusted, wherever it begins.
+        self.distrust(key, 0)?;
         self.log_mut(key)?.restart(at)?;
         self.starts.insert(key, at);
         self.write_starts()

@@ -10,16 +10,29 @@ use wire::batch::{HEADER, Header, PATCHED};
 use wire::power::{self, Note};
 
 use super::{Doing, StorageError};
-use crate::core::BatchInfo;
+use crate::core::{BatchInfo, SegmentFacts};
 
 /// Where a batch lies.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) base_offset: i64,
     pub(super) end_offset: i64,
     pub(super) leader_epoch: i32,
     pub(super) max_timestamp: i64,
     pub(super) at: u64,
+}
+
+impl Place {
+    /// Where a batch lies that is stored under this offset and epoch.
+    pub(super) fn of(header: &Header, base_offset: i64, leader_epoch: i32, at: u64) -> Self {
+        Self {
+            base_offset,
+            end_offset: base_offset + i64::from(header.last_offset_delta) + 1,
+            leader_epoch,
+            max_timestamp: header.max_timestamp,
+            at,
+        }
+    }
 }
 
 /// A file of batches.
@@ -48,10 +61,12 @@ impl Segment {
     }
 
     /// Reads a segment from disk, batch by batch, and cuts it at the first that is torn, damaged or does not
-    /// continue the offsets. Says what was cut, if anything.
+    /// continue the offsets. Says what was cut, if anything. Of batches below `trusted`, which are known to be
+    /// durable and good, only the headers are read.
     pub(super) fn recover(
         path: &Path,
         base_offset: i64,
+        trusted: i64,
         batches: &mut Vec<BatchInfo>,
     ) -> Result<(Self, Option<String>), StorageError> {
         let file = OpenOptions::new().read(true).write(true).open(path).doing("open", path)?;
@@ -68,9 +83,25 @@ impl Segment {
         let mut cut = None;
         let mut next_offset = base_offset;
         let mut buffer = Vec::new();
-        let mut reader = BufReader::with_capacity(1 << 20, segment.file.try_clone().doing("open", path)?);
+        let mut reader: Option<BufReader<File>> = None;
         while segment.size < length {
-            match next_batch(&mut reader, length - segment.size, &mut buffer).doing("read", path)? {
+            let left = length - segment.size;
+            let known = match &reader {
+                Some(_) => None,
+                None => known_batch(&segment.file, segment.size, left, trusted, &mut buffer)
+                    .doing("read", path)?,
+            };
+            let found = match (known, &mut reader) {
+                (Some(header), _) => Ok(header),
+                (None, Some(reader)) => next_batch(reader, left, &mut buffer).doing("read", path)?,
+                (None, reader) => {
+                    let mut file = segment.file.try_clone().doing("open", path)?;
+                    file.seek(SeekFrom::Start(segment.size)).doing("seek", path)?;
+                    let reader = reader.insert(BufReader::with_capacity(1 << 20, file));
+                    next_batch(reader, left, &mut buffer).doing("read", path)?
+                }
+            };
+            match found {
                 Ok(header) if header.base_offset >= next_offset => {
                     segment.place(&header, header.base_offset, header.leader_epoch);
                     next_offset = header.last_offset() + 1;
@@ -98,6 +129,43 @@ impl Segment {
             format!("`{}`: cut {} bytes at {}: {reason}", path.display(), length - segment.size, segment.size)
         });
         Ok((segment, cut))
+    }
+
+    /// Takes a compacted file in the place of this segment, and of those whose records it holds too. Until the
+    /// name has changed the old file counts, after that the new one; at no time is there neither.
+    pub(super) fn replaced(
+        mut self,
+        aside: &Path,
+        places: Vec<Place>,
+        size: u64,
+    ) -> Result<Self, StorageError> {
+        let path = &self.path;
+        let file = OpenOptions::new().read(true).write(true).open(aside).doing("open", aside)?;
+        // It has been synced. The note must not speak for too little of either file.
+        self.note.write(self.synced.max(size)).doing("write the note of", path)?;
+        fs::rename(aside, path).doing("rename", aside)?;
+        power::sync_folder(path).doing("sync the folder of", path)?;
+        self.note.write(size).doing("write the note of", path)?;
+        let mut fresh = Self { file, places, size, synced: size, ..self };
+        fresh.file.seek(SeekFrom::Start(size)).doing("seek", &fresh.path)?;
+        Ok(fresh)
+    }
+
+    /// What the rules of cleaning want to know of it.
+    pub(super) fn facts(&self) -> SegmentFacts {
+        SegmentFacts {
+            base: self.base_offset,
+            end: self.end_offset(),
+            bytes: self.size,
+            first_ms: self.places.first().map_or(-1, |place| place.max_timestamp),
+            newest_ms: self.places.iter().map(|place| place.max_timestamp).max().unwrap_or(-1),
+        }
+    }
+
+    /// The offset up to which it is durable.
+    pub(super) fn durable(&self) -> i64 {
+        let after = self.places.partition_point(|place| place.at < self.synced);
+        self.places.get(after).map_or_else(|| self.end_offset(), |place| place.base_offset)
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -137,13 +205,7 @@ impl Segment {
     }
 
     fn place(&mut self, header: &Header, base_offset: i64, leader_epoch: i32) {
-        self.places.push(Place {
-            base_offset,
-            end_offset: base_offset + i64::from(header.last_offset_delta) + 1,
-            leader_epoch,
-            max_timestamp: header.max_timestamp,
-            at: self.size,
-        });
+        self.places.push(Place::of(header, base_offset, leader_epoch, self.size));
         self.size += header.size as u64;
     }
 
@@ -199,8 +261,31 @@ impl Segment {
     }
 }
 
+/// The header of the batch at a position, if the batch is whole and lies below `trusted`; a marker is read
+/// with it, since what it says is not in the header.
+fn known_batch(
+    file: &File,
+    at: u64,
+    left: u64,
+    trusted: i64,
+    buffer: &mut Vec<u8>,
+) -> io::Result<Option<Header>> {
+    if left < HEADER as u64 {
+        return Ok(None);
+    }
+    buffer.resize(HEADER, 0);
+    file.read_exact_at(buffer, at)?;
+    let good = |header: &Header| header.size as u64 <= left && header.last_offset() < trusted;
+    let header = Header::parse(buffer).ok().filter(good);
+    if let Some(header) = header.filter(Header::is_control) {
+        buffer.resize(header.size, 0);
+        file.read_exact_at(buffer, at)?;
+    }
+    Ok(header)
+}
+
 /// Reads one batch into `buffer` and checks it; the inner error says why it must be cut.
-fn next_batch(
+pub(super) fn next_batch(
     reader: &mut impl Read,
     left: u64,
     buffer: &mut Vec<u8>,

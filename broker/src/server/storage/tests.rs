@@ -10,23 +10,36 @@ use wire::power;
 
 use super::*;
 
+mod cleaning;
+mod recovery;
+
 const KEY: PartitionKey = PartitionKey { topic: crate::core::Uuid([7; 16]), partition: 3 };
-const NEVER: LogSettings =
-    LogSettings { segment_bytes: u64::MAX, flush_messages: u64::MAX, flush_ms: u64::MAX };
+const NEVER: LogSettings = LogSettings {
+    segment_bytes: u64::MAX,
+    segment_ms: u64::MAX,
+    flush_messages: u64::MAX,
+    flush_ms: u64::MAX,
+};
 
 /// A batch of `count` records whose times are `time`, `time + 1`, ...
 fn encode(count: i64, time: i64) -> Bytes {
+    encode_as(count, time, (-1, -1), &|_| None)
+}
+
+/// The same by a producer whose first sequence number is given, with keys.
+fn encode_as(count: i64, time: i64, producer: (i64, i32), key: &dyn Fn(i64) -> Option<String>) -> Bytes {
+    let (producer_id, sequence) = producer;
     let record = |at: i64| Record {
         transactional: false,
         control: false,
         partition_leader_epoch: 0,
-        producer_id: -1,
-        producer_epoch: -1,
+        producer_id,
+        producer_epoch: if producer_id < 0 { -1 } else { 0 },
         timestamp_type: TimestampType::Creation,
         offset: at,
-        sequence: at as i32,
+        sequence: sequence + at as i32,
         timestamp: time + at,
-        key: None,
+        key: key(at).map(Bytes::from),
         value: Some(Bytes::from_static(b"some value")),
         headers: Default::default(),
         delete_horizon: false,
@@ -40,7 +53,8 @@ fn encode(count: i64, time: i64) -> Bytes {
 
 fn open(data: &Path) -> (Logs, Vec<RecoveredLog>, Vec<String>) {
     let mut notes = Vec::new();
-    let (logs, recovered) = Logs::open(data, |note| notes.push(note)).expect("opens");
+    let lock = lock(data).expect("locks");
+    let (logs, recovered) = Logs::open(data, lock, false, |note| notes.push(note)).expect("opens");
     (logs, recovered, notes)
 }
 
@@ -80,8 +94,7 @@ fn what_was_appended_is_read_back_patched_and_survives_a_restart() {
 fn a_second_node_is_kept_out_of_the_directory() {
     let folder = tempfile::tempdir().expect("a folder");
     let _first = open(folder.path());
-    let second = Logs::open(folder.path(), |_| ());
-    assert!(matches!(second, Err(StorageError::Locked(_))));
+    assert!(matches!(lock(folder.path()), Err(StorageError::Locked(_))));
 }
 
 #[test]

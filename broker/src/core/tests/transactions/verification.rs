@@ -115,7 +115,7 @@ fn a_pipeline_keeps_its_order_through_verification() {
             acks: -1,
             timeout_ms: 5_000,
             transaction: Some((TXN.to_owned(), TxnManner::Plain)),
-            partitions: vec![ProducePartition { key: key(0), batch }],
+            partitions: vec![ProducePartition { key: key(0), batch, refusal: None, stamped_ms: -1 }],
         };
         sent.push(request.id);
         world.step(leader, Input::Produce(request));
