@@ -1,6 +1,7 @@
 //! The core alone: cores and a controller in one in-memory world, no sockets, no clock, no files.
 
 mod acks;
+mod compaction;
 mod elr;
 mod groups;
 mod registration;
