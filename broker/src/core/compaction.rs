@@ -514,6 +514,6 @@ mod tests {
             segment(50, 51 + i64::from(i32::MAX), 1, 0, 0),
         ];
         assert_eq!(groups(&sealed, 100), [0..2, 2..3, 3..4, 4..5, 5..6]);
-        assert_eq!(groups(&[], 100), []);
+        assert!(groups(&[], 100).is_empty());
     }
 }
