@@ -40,7 +40,9 @@ fn the_examples_parse() {
         open.extend(command.get_subcommands().filter(|command| !command.is_hide_set()).cloned());
         let examples = command.get_before_help().unwrap_or_default().to_string();
         for line in examples.lines().filter_map(|line| line.trim().strip_prefix("highwater ")) {
-            let words = line.split("  ").next().unwrap_or_default().split(' ');
+            // Remarks stand two spaces behind, and the shell takes what it is for.
+            let line = line.split("  ").next().unwrap_or_default();
+            let words = line.split(" > ").next().unwrap_or_default().split(' ');
             let parsed = Cli::try_parse_from(std::iter::once("highwater").chain(words));
             assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
         }
