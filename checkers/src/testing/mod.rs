@@ -6,6 +6,8 @@ mod notation;
 mod planted;
 pub(crate) mod simulated;
 mod specimens;
+#[cfg(test)]
+mod tables;
 mod transactional;
 
 use history::event::{Phase, Role};

@@ -57,15 +57,18 @@ impl DraftFile {
     }
 }
 
-fn hidden(path: &Path) -> String {
+/// Beginning of a hidden name beside a file.
+pub(super) fn hidden(path: &Path) -> String {
     format!(".{}.", path.file_name().unwrap_or_default().to_string_lossy())
 }
 
-fn parent(path: &Path) -> &Path {
+/// The directory that a file is in.
+pub(super) fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn failed(path: &Path) -> String {
+/// What was not written.
+pub(super) fn failed(path: &Path) -> String {
     format!("failed to write `{}` (choose another -o)", path.display())
 }
 

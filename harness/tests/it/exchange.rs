@@ -180,6 +180,37 @@ fn files_of_several_clients_become_one_run() {
     assert_eq!(desk.verdict("both").0, 0);
 }
 
+#[cfg(feature = "parquet")]
+#[test]
+fn tables_lie_by_topic_and_partition_with_the_queries_beside_them() {
+    let desk = Desk::new();
+    let (code, stdout, stderr) = desk.run("history export lost.jsonl --format parquet -o a/tables");
+    assert_eq!((code, stdout.as_str()), (0, ""), "{stderr}");
+    assert!(stderr.contains("12 rows in 7 files"), "{stderr}");
+    let queries = ["README.md", "deliveries", "duplicates.sql", "logs", "lost.sql", "order.sql"];
+    assert_eq!(desk.names("a/tables")[..6], queries);
+    assert_eq!(desk.names("a"), ["tables"], "no draft is left");
+    for table in ["sends", "deliveries"] {
+        for partition in ["partition=0", "partition=1"] {
+            let file = desk.path().join("a/tables").join(table).join("topic=history").join(partition);
+            let bytes = fs::read(file.join("part-0.parquet")).expect("a file");
+            assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"), "{table} {partition}");
+        }
+    }
+    desk.put("b", "");
+    for (line, says) in [
+        ("history export lost.jsonl --format parquet", "name a directory with -o"),
+        ("history export lost.jsonl --format parquet -o a/tables", "it is there already"),
+        ("history export lost.jsonl --format parquet -o b/tables", "b/tables"),
+        ("history export bad.jsonl --format parquet -o c", "bad.jsonl"),
+    ] {
+        let (code, stdout, stderr) = desk.run(line);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{line}: {stderr}");
+        assert!(stderr.starts_with("error: ") && stderr.contains(says), "{line}: {stderr}");
+        assert!(!desk.path().join("c").exists());
+    }
+}
+
 #[test]
 fn show_says_who_took_part_and_what_they_did() {
     let desk = Desk::new();

@@ -7,6 +7,8 @@ mod jepsen;
 mod lines;
 mod native;
 pub mod operations;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 mod scan;
 mod source;
 mod verifiable;

@@ -4,6 +4,8 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::PathBuf;
 
 use anyhow::Context;
+#[cfg(feature = "parquet")]
+use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 use history::History;
 use history::exchange::{Notation, write_jepsen, write_lines};
@@ -19,7 +21,8 @@ const EXAMPLES: &str = "\
 Examples:
   highwater history export latest > run.jsonl
   highwater history export latest --format jepsen -o history.jsonl
-  highwater history export history.edn --format jsonl -o history.jsonl";
+  highwater history export history.edn --format jsonl -o history.jsonl
+  highwater history export latest --format parquet -o run.parquet";
 
 /// Write a history in another form
 #[derive(Args, Debug)]
@@ -31,8 +34,9 @@ pub(super) struct Export {
     /// What to write
     #[arg(long, value_enum, default_value_t = Form::Jsonl, help_heading = "Output")]
     format: Form,
-    /// Where to [default: stdout]; a file that is there is replaced once the new one is whole
-    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    /// Where to [default: stdout]; a file that is there is replaced once the new one is whole. Tables need a
+    /// directory that is not there yet
+    #[arg(short, long, value_name = "FILE|DIR", help_heading = "Output")]
     output: Option<PathBuf>,
     #[command(flatten)]
     from: InputArgs,
@@ -50,6 +54,9 @@ enum Form {
     /// The same as EDN
     #[value(alias = "edn")]
     JepsenEdn,
+    /// Tables for DuckDB, Spark and the like, by topic and partition, and queries on them
+    #[cfg(feature = "parquet")]
+    Parquet,
 }
 
 impl Export {
@@ -57,6 +64,12 @@ impl Export {
         let loaded = self.from.load(std::slice::from_ref(&self.input), &self.results)?;
         for remark in &loaded.remarks {
             eprintln!("note: {remark}");
+        }
+        #[cfg(feature = "parquet")]
+        if self.format == Form::Parquet {
+            let dir = self.output.as_deref();
+            let dir = dir.ok_or_else(|| anyhow!("tables do not go to stdout (name a directory with -o)"))?;
+            return super::tables::export(&loaded.history, dir);
         }
         self.text(&loaded.history)
     }
@@ -86,9 +99,9 @@ impl Export {
     fn write(&self, history: &History, out: impl Write) -> io::Result<()> {
         let out = BufWriter::with_capacity(1 << 16, out);
         let notation = match self.format {
-            Form::Jsonl => return write_lines(history, out),
             Form::Jepsen => Notation::Json,
             Form::JepsenEdn => Notation::Edn,
+            _ => return write_lines(history, out),
         };
         let unsaid = write_jepsen(history, notation, out)?;
         if unsaid.nowhere > 0 {

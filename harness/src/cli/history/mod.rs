@@ -3,6 +3,8 @@
 mod export;
 mod import;
 mod show;
+#[cfg(feature = "parquet")]
+mod tables;
 
 use clap::{Args, Subcommand};
 
@@ -12,6 +14,7 @@ const EXAMPLES: &str = "\
 Examples:
   highwater history show latest
   highwater history export latest > run.jsonl
+  highwater history export latest --format parquet -o run.parquet
   highwater history import jepsen/history.edn --set acks=all";
 
 /// Show, export and import histories
