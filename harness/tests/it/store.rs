@@ -28,6 +28,23 @@ fn clean(dir: &Path) -> PathBuf {
     fs::canonicalize(kept.join("latest")).expect("the run")
 }
 
+/// A clean history in Jepsen's words is held, whatever its shape, and import and judgement are told apart.
+#[test]
+fn a_clean_history_of_operations_is_held_and_measured() {
+    for shape in
+        ["", "--partitions 7 --producers 2", "--partitions 1 --producers 1", "--seed 9 --producers 40"]
+    {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_highwater"));
+        command.args(["bench", "check", "-q", "--format", "jepsen", "--records", "20000"]);
+        let output = command.args(shape.split_whitespace()).output().expect("the benchmark runs");
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{told}\n{}", String::from_utf8_lossy(&output.stderr));
+        for word in ["MiB", "load  ", "MB/s", "judge  ", "peak RSS"] {
+            assert!(told.contains(word), "{told}");
+        }
+    }
+}
+
 /// Exit code and the JSON object of a check.
 fn check(run: &Path) -> (i32, Value) {
     let output = Command::new(env!("CARGO_BIN_EXE_highwater"))

@@ -3,6 +3,7 @@
 mod calls;
 mod check;
 mod clean;
+mod jepsen;
 mod linearizability;
 mod porcupine;
 mod run;
@@ -18,7 +19,8 @@ const EXAMPLES: &str = "\
 Examples:
   highwater bench run
   highwater bench check
-  highwater bench check --records 100000,1000000,10000000";
+  highwater bench check --records 100000,1000000,10000000
+  highwater bench check --format jepsen";
 
 /// Measure what highwater costs
 #[derive(Args, Debug)]

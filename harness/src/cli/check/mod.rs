@@ -63,7 +63,16 @@ struct Checked<'a> {
     /// What makes the verdict indeterminate, was skipped, or makes one wonder.
     caveats: &'a [String],
     elapsed_ms: u64,
+    /// Of these, reading the history, and judging it.
+    load_ms: u64,
+    judge_ms: u64,
     peak_rss_bytes: u64,
+}
+
+/// How long it took, in milliseconds.
+struct Took {
+    load_ms: u64,
+    judge_ms: u64,
 }
 
 impl CheckCommand {
@@ -100,13 +109,15 @@ impl CheckCommand {
     fn check(&self, inputs: &[String]) -> Outcome {
         let started = clock::now();
         let loaded = self.input.load(inputs, &self.results)?;
+        let read = clock::now();
         let judgement = loaded.judge();
-        let elapsed_ms = clock::now().since(started) / 1_000_000;
-        output::print(&self.render(&loaded, &judgement, elapsed_ms)?)?;
+        let ms = |nanos: u64| nanos / 1_000_000;
+        let took = Took { load_ms: ms(read.since(started)), judge_ms: ms(clock::now().since(read)) };
+        output::print(&self.render(&loaded, &judgement, &took)?)?;
         Ok(Ending::of(judgement.word).into())
     }
 
-    fn render(&self, loaded: &Loaded, judgement: &Judgement, elapsed_ms: u64) -> anyhow::Result<String> {
+    fn render(&self, loaded: &Loaded, judgement: &Judgement, took: &Took) -> anyhow::Result<String> {
         let (width, color) = output::terminal();
         Ok(match self.format {
             CheckFormat::Human => results::render_human(&loaded.history.plan, judgement, width, color),
@@ -124,7 +135,9 @@ impl CheckCommand {
                 findings: &judgement.findings,
                 assumed: &judgement.assumed,
                 caveats: &judgement.caveats,
-                elapsed_ms,
+                elapsed_ms: took.load_ms + took.judge_ms,
+                load_ms: took.load_ms,
+                judge_ms: took.judge_ms,
                 peak_rss_bytes: peak_rss_bytes(),
             })?,
         })
