@@ -242,6 +242,45 @@ fn a_group_and_its_offsets_outlive_their_coordinator() {
     assert_eq!(position(&cluster, "g"), 199, "it has the log too, or gets it back");
 }
 
+/// Bytes of the segments in which groups are kept, on one node.
+fn segments_of_groups(cluster: &Cluster, node: i32) -> u64 {
+    let folders = std::fs::read_dir(cluster.folder(node)).expect("reads").map(|entry| entry.expect("reads"));
+    let ours =
+        folders.filter(|folder| folder.file_name().to_string_lossy().starts_with("__consumer_offsets-"));
+    let files = ours.flat_map(|folder| std::fs::read_dir(folder.path()).expect("reads"));
+    let logs = files
+        .map(|file| file.expect("reads"))
+        .filter(|file| file.path().extension().is_some_and(|extension| extension == "log"));
+    logs.map(|file| file.metadata().map_or(0, |metadata| metadata.len())).sum()
+}
+
+#[test]
+fn the_log_of_groups_is_compacted_and_nothing_is_forgotten() {
+    let small = [("offsets.topic.segment.bytes", "1000"), ("log.cleaner.backoff.ms", "50")];
+    let settings = [SETTINGS, &small].concat();
+    let mut cluster = Cluster::start(&settings);
+    let mut any = Client::connect(cluster.address(1)).expect("connects");
+    assert_eq!(any.create_topic(TOPIC, 1, 3, &[]), 0);
+    for name in ["g", "h"] {
+        let mut client = connect(&cluster, name);
+        for offset in 0..100 {
+            let answer = client.ask(&commit(name, offset), 8).expect("answered");
+            assert_eq!(answer.topics[0].partitions[0].error_code, 0);
+        }
+    }
+    for node in cluster.running() {
+        // 200 commits take some 30 kB; what is left is the last of each group and what is not sealed yet.
+        until("compaction", || (segments_of_groups(&cluster, node) < 5_000).then_some(()));
+    }
+    for node in cluster.running() {
+        cluster.stop(node, Ending::Abrupt);
+    }
+    for node in 1..=3 {
+        cluster.start_broker(node);
+    }
+    assert_eq!((position(&cluster, "g"), position(&cluster, "h")), (99, 99));
+}
+
 #[test]
 fn what_does_not_exist_has_no_offset_and_internal_topics_belong_to_the_brokers() {
     let cluster = Cluster::start(SETTINGS);
