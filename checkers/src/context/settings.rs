@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use history::event::Role;
 use history::view::Function;
-use history::{History, Note};
+use history::{History, ImportFormat, Note};
 
 use super::derived::is_foreign;
 use super::retries;
@@ -57,11 +57,15 @@ pub(super) fn read(history: &History) -> (Terms, Vec<String>) {
 
 /// Whether anything was done in transactions.
 fn transactional(history: &History) -> bool {
-    history.imported.as_ref().is_some_and(|imported| imported.transactions)
-        || history.sessions.iter().any(|session| {
-            session.effective.get("transactional.id").is_some_and(|id| !id.is_empty())
-                || session.recorded().any(|operation| operation.function == Function::Txn)
-        })
+    if let Some(imported) = &history.imported
+        && (imported.transactions || imported.format == ImportFormat::Jepsen)
+    {
+        return imported.transactions;
+    }
+    history.sessions.iter().any(|session| {
+        session.effective.get("transactional.id").is_some_and(|id| !id.is_empty())
+            || session.recorded().any(|operation| operation.function == Function::Txn)
+    })
 }
 
 struct Reader<'a> {

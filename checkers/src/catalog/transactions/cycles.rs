@@ -1,7 +1,7 @@
 //! Cycles of transactions: the history as plain columns, the search, and what it found in words.
 
 use history::view::Operation;
-use history::{Nanos, Offset, Outcome, Partition, Session};
+use history::{Delivery, Nanos, Offset, Outcome, Partition, Send, Session};
 
 use super::facts::Facts;
 use super::{G0, G1C, G2, REALTIME_CYCLE, Tally, WW_G1C, story};
@@ -62,12 +62,13 @@ impl<'c, 'h> Columns<'c, 'h> {
                 continue;
             }
             let error = session.clock.error_ns.unwrap_or(0);
+            let (mut sends, mut deliveries) = (session.sends(), session.deliveries());
             for (index, operation) in (0..).zip(session.operations()) {
                 if !committed(context, facts, session, &operation) {
                     continue;
                 }
-                places_written(context, session, &operation, &mut writes);
-                places_read(context, session, &operation, &mut reads);
+                places_written(context, sends.seek(operation.sends.clone()), &mut writes);
+                places_read(context, deliveries.seek(operation.deliveries.clone()), &mut reads);
                 if writes.is_empty() && reads.is_empty() {
                     continue;
                 }
@@ -238,13 +239,7 @@ fn committed(context: &Context<'_>, facts: &Facts, session: &Session, operation:
     }
 }
 
-fn places_written(
-    context: &Context<'_>,
-    session: &Session,
-    operation: &Operation<'_>,
-    writes: &mut Vec<(u32, u32)>,
-) {
-    let sends = session.sends_in(operation.sends.clone());
+fn places_written(context: &Context<'_>, sends: impl Iterator<Item = Send>, writes: &mut Vec<(u32, u32)>) {
     for send in sends.filter(|send| !context.is_doubtful(send.tag)) {
         let Some(place) = context.place_of(send.tag) else { continue };
         if let Some(position) = context.logs[place.partition.0 as usize].position(place.offset) {
@@ -258,11 +253,10 @@ fn places_written(
 
 fn places_read(
     context: &Context<'_>,
-    session: &Session,
-    operation: &Operation<'_>,
+    deliveries: impl Iterator<Item = Delivery>,
     reads: &mut Vec<(u32, u32)>,
 ) {
-    for delivery in session.deliveries_in(operation.deliveries.clone()) {
+    for delivery in deliveries {
         let Some(log) = context.log(delivery.partition) else { continue };
         let Some(position) = log.position(delivery.offset) else { continue };
         // What it was given is what the log holds, and took effect; anything else is another finding.

@@ -58,9 +58,10 @@ pub(super) fn each_read(
         if session.delivery_count() == 0 || !reads_committed(context, session) {
             continue;
         }
+        let mut deliveries = session.deliveries();
         let ended = |(_, operation): &(usize, Operation<'_>)| operation.outcome == Outcome::Ok;
         for (index, operation) in session.operations().enumerate().filter(ended) {
-            for delivery in session.deliveries_in(operation.deliveries.clone()) {
+            for delivery in deliveries.seek(operation.deliveries.clone()) {
                 each(number, (index, &operation), delivery);
             }
         }

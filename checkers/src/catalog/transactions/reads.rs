@@ -20,7 +20,8 @@ pub(super) fn check(context: &Context<'_>, facts: &Facts) -> Vec<Finding> {
 fn aborted(context: &Context<'_>, facts: &Facts) -> Tally {
     let mut tally = Tally::default();
     let ours = context.history.imported.is_none() && !facts.transactional;
-    if !facts.any_failed || ours {
+    let none = || context.derived.as_ref().is_some_and(|derived| !derived.failed_and_read());
+    if !facts.any_failed || ours || none() {
         return tally;
     }
     let mut told: BTreeSet<Tag> = BTreeSet::new();
@@ -59,15 +60,16 @@ fn own(context: &Context<'_>) -> Tally {
         if session.send_count() == 0 || session.delivery_count() == 0 {
             continue;
         }
+        // Operations that are derived from rows do one thing each.
         let both = session
-            .operations()
+            .recorded()
             .enumerate()
             .filter(|(_, operation)| !operation.sends.is_empty() && !operation.deliveries.is_empty());
+        let (mut sends, mut deliveries) = (session.sends(), session.deliveries());
         for (index, operation) in both {
-            let sent: BTreeSet<Tag> =
-                session.sends_in(operation.sends.clone()).map(|send| send.tag).collect();
+            let sent: Vec<Tag> = sends.seek(operation.sends.clone()).map(|send| send.tag).collect();
             let mut told = BTreeSet::new();
-            for delivery in session.deliveries_in(operation.deliveries.clone()) {
+            for delivery in deliveries.seek(operation.deliveries.clone()) {
                 let Some(tag) = intact(&delivery).filter(|tag| sent.contains(tag) && told.insert(*tag))
                 else {
                     continue;

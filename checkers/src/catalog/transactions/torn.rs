@@ -19,8 +19,10 @@ pub(super) fn check(context: &Context<'_>, facts: &Facts) -> Option<Finding> {
             .enumerate()
             .filter(|(_, operation)| is_transaction(operation) && operation.sends.len() > 1);
         // What certainly failed is in no log: seen all the same, it is an aborted read.
+        let mut sends = session.sends();
         for (number, operation) in several.filter(|(_, operation)| operation.outcome != Outcome::Fail) {
-            look(context, facts, session, (number, &operation), &mut tally);
+            let sent = sends.seek(operation.sends.clone()).filter(|send| send.outcome != Outcome::Fail);
+            look(context, facts, (session, &sent.collect::<Vec<_>>()), (number, &operation), &mut tally);
         }
     }
     tally.finding(context, &TORN_TRANSACTION)
@@ -29,20 +31,19 @@ pub(super) fn check(context: &Context<'_>, facts: &Facts) -> Option<Finding> {
 fn look(
     context: &Context<'_>,
     facts: &Facts,
-    session: &Session,
+    (session, sent): (&Session, &[Send]),
     (number, operation): (usize, &Operation<'_>),
     tally: &mut Tally,
 ) {
-    let sends = || session.sends_in(operation.sends.clone()).filter(|send| send.outcome != Outcome::Fail);
     let seen = |send: &Send| context.find(send.tag).is_some_and(|at| facts.seen(at));
     let absent = |send: &Send| match &context.derived {
         Some(derived) => derived.knows(send.tag, Fact::Lost),
         None => !seen(send) && context.copies(send.tag) == 0 && context.absence_counts(send),
     };
-    let Some(there) = sends().find(seen) else { return };
-    let Some(missing) = sends().find(absent) else { return };
+    let Some(there) = sent.iter().find(|send| seen(send)) else { return };
+    let Some(missing) = sent.iter().find(|send| absent(send)) else { return };
     tally.add(|| {
-        let (parts, all) = (sends().filter(seen).count(), operation.sends.len());
+        let (parts, all) = (sent.iter().filter(|send| seen(send)).count(), operation.sends.len());
         let ended = if operation.outcome == Outcome::Ok { "committed" } else { "ended nobody knows how" };
         let place = missing.partition.map_or_else(String::new, |partition| {
             format!(" of partition {}", context.history.partition_name(partition))

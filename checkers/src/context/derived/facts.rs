@@ -43,10 +43,21 @@ impl Facts {
         self.0.iter().any(|facts| facts & fact as u8 != 0)
     }
 
+    /// Whether both are known of any record.
+    pub(super) fn any_both(&self, fact: Fact, other: Fact) -> bool {
+        let both = fact as u8 | other as u8;
+        self.0.iter().any(|facts| facts & both == both)
+    }
+
     /// Records of which something is known and something else is not.
     pub(super) fn with_without(&self, fact: Fact, other: Fact) -> impl Iterator<Item = u32> + use<'_> {
         let fits = move |facts: u8| facts & (fact as u8 | other as u8) == fact as u8;
         (0_u32..).zip(&self.0).filter(move |(_, facts)| fits(**facts)).map(|(record, _)| record)
+    }
+
+    /// Learns all that the other knows of the same records.
+    pub(super) fn and(&mut self, other: &Self) {
+        self.0.iter_mut().zip(&other.0).for_each(|(one, other)| *one |= other);
     }
 
     pub(super) fn learn(&mut self, record: u32, fact: Fact) {

@@ -10,6 +10,7 @@ mod conflicts;
 mod evidence;
 mod facts;
 mod fates;
+mod polls;
 #[cfg(test)]
 mod tests;
 
@@ -129,6 +130,11 @@ impl Derived {
             );
         }
         doubts
+    }
+
+    /// Whether any record whose operation failed was returned by a poll that came back.
+    pub(crate) fn failed_and_read(&self) -> bool {
+        self.facts.any_both(Fact::Failed, Fact::ReadOk)
     }
 
     /// Whether something is known of a record.

@@ -109,6 +109,20 @@ impl<C: Codec> Rows<'_, C> {
         self.next
     }
 
+    /// Goes to another range; forward within a block, or into the next one, it reads on.
+    pub(super) fn seek(&mut self, range: Range<usize>) {
+        assert!(range.start <= range.end && range.end <= self.blocks.len, "rows {range:?}");
+        let near = (self.next..self.next + BLOCK).contains(&range.start);
+        if !near || self.state.is_none() {
+            *self = self.blocks.range(range);
+            return;
+        }
+        self.end = range.end;
+        while self.next < range.start {
+            self.step();
+        }
+    }
+
     #[inline]
     fn step(&mut self) -> C::Row {
         if self.next.is_multiple_of(BLOCK) {

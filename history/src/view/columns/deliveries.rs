@@ -31,6 +31,18 @@ pub struct Deliveries<'a> {
     rows: Rows<'a, Packed>,
 }
 
+impl Deliveries<'_> {
+    /// Goes on with those of these indices. Ranges that follow one another are read in one go, which is much
+    /// quicker than to ask the session for each of them.
+    ///
+    /// # Panics
+    /// If the range ends beyond the session's deliveries.
+    pub fn seek(&mut self, range: Range<usize>) -> &mut Self {
+        self.rows.seek(range);
+        self
+    }
+}
+
 impl DeliveryColumn {
     pub(crate) fn len(&self) -> usize {
         self.rows.len()

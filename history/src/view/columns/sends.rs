@@ -42,6 +42,17 @@ pub struct Sends<'a> {
     late: &'a BTreeMap<usize, Send>,
 }
 
+impl Sends<'_> {
+    /// Goes on with those of these indices; see [`Deliveries::seek`](super::deliveries::Deliveries::seek).
+    ///
+    /// # Panics
+    /// If the range ends beyond the session's sends.
+    pub fn seek(&mut self, range: Range<usize>) -> &mut Self {
+        self.rows.seek(range);
+        self
+    }
+}
+
 impl SendColumn {
     pub(crate) fn len(&self) -> usize {
         self.rows.len()

@@ -97,6 +97,18 @@ proptest! {
     }
 
     #[test]
+    fn ranges_are_read_in_any_order(rows in vec(delivery(), 1..200), ranges in vec((0_usize..200, 0_usize..200), 1..20)) {
+        let mut column = DeliveryColumn::default();
+        rows.iter().for_each(|row| column.push(row));
+        let mut deliveries = column.range(0..rows.len());
+        for (one, other) in ranges {
+            let (one, other) = (one.min(rows.len()), other.min(rows.len()));
+            let range = one.min(other)..one.max(other);
+            prop_assert_eq!(deliveries.seek(range.clone()).collect::<Vec<_>>(), rows[range].to_vec());
+        }
+    }
+
+    #[test]
     fn a_send_that_changed_late_is_read_as_it_is_now(rows in vec(send(), 2..100), new in send(), at in 0_usize..100) {
         let mut column = SendColumn::default();
         rows.iter().for_each(|row| column.push(row));
