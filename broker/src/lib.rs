@@ -4,6 +4,7 @@
 pub mod core;
 pub mod flaws;
 mod server;
+pub mod simulation;
 
 pub use core::settings;
 pub use server::{Ending, Node, ServeError, serve, serve_stdin};

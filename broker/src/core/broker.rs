@@ -3,6 +3,7 @@
 mod coordinators;
 mod markers;
 mod metadata;
+mod serving;
 mod verification;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,6 +60,8 @@ pub struct Broker {
     last_request: u64,
     /// Batches given to this broker as a leader; planted flaws count by it.
     batches: u64,
+    /// Answers to consumers that a planted flaw may spoil.
+    served: u64,
 }
 
 impl Broker {
@@ -99,6 +102,7 @@ impl Broker {
             touched: BTreeSet::new(),
             last_request: 0,
             batches: 0,
+            served: 0,
             config,
         }
     }
@@ -187,7 +191,7 @@ impl Broker {
     /// # Errors
     /// As Kafka's ListOffsets: unknown partition, not the leader, an older or newer leader epoch.
     pub fn offsets(&self, key: PartitionKey, current_leader_epoch: i32) -> Result<Offsets, Refusal> {
-        self.replica(key)?.offsets(current_leader_epoch)
+        self.replica(key)?.offsets(self.config.flaw, current_leader_epoch)
     }
 
     /// The producers that a led partition remembers (DescribeProducers, KIP-664).
@@ -325,7 +329,7 @@ impl Broker {
         while let Some(id) = self.fetches.expired(now_ms) {
             if let Some(request) = self.fetches.take(id) {
                 let (partitions, _) = self.evaluate(now_ms, &request);
-                out.push(Output::FetchReply { id, partitions });
+                self.answer_fetch(id, request.reader, partitions, out);
             }
         }
         let due = self.heard_by_controller_ms.is_none_or(|at| now_ms >= at + self.heartbeat_ms);
@@ -438,7 +442,7 @@ impl Broker {
             self.note_fetches(now_ms, identity, &request, &results, out);
         }
         if ready || request.max_wait_ms == 0 {
-            out.push(Output::FetchReply { id, partitions: results });
+            self.answer_fetch(id, request.reader, results, out);
         } else {
             self.fetches.park(id, now_ms + request.max_wait_ms, request);
         }
@@ -510,9 +514,8 @@ impl Broker {
             for id in self.fetches.watching(key) {
                 let Some(request) = self.fetches.get(id) else { continue };
                 let (partitions, ready) = self.evaluate(now_ms, request);
-                if ready {
-                    self.fetches.take(id);
-                    out.push(Output::FetchReply { id, partitions });
+                if ready && let Some(request) = self.fetches.take(id) {
+                    self.answer_fetch(id, request.reader, partitions, out);
                 }
             }
         }

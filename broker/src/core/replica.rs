@@ -17,10 +17,10 @@ use super::log::Log;
 use super::producer_state::Sequenced;
 use super::refusal::Refusal;
 use super::types::{PartitionKey, RequestId};
-use crate::flaws::{Flaw, reorder};
+use crate::flaws::{Flaw, surgery};
 
-/// How far apart, in records, a follower notes high watermarks under [`Flaw::LoseOnTruncation`]: like the
-/// checkpoint file that brokers started from before KIP-101.
+/// How far apart, in records, high watermarks are noted under [`Flaw::LoseOnTruncation`] and [`Flaw::StaleEnd`]: like
+/// the checkpoint file that brokers started from before KIP-101.
 const CHECKPOINT_EVERY: i64 = 16;
 
 /// Where an epoch ends in a log (OffsetsForLeaderEpoch, `DivergingEpoch`).
@@ -118,6 +118,8 @@ pub(super) struct Replica {
     pub(super) role: Role,
     pub(super) min_isr: u64,
     pub(super) max_batch_bytes: u64,
+    /// A batch that has been acknowledged and is appended behind the next one: the flaw `append-late`.
+    late: Option<Batch>,
 }
 
 impl Replica {
@@ -133,6 +135,7 @@ impl Replica {
             role: Role::Follower(Follower { leader: NO_LEADER, not_before_ms: 0 }),
             min_isr: 1,
             max_batch_bytes: u64::MAX,
+            late: None,
         }
     }
 
@@ -294,18 +297,36 @@ impl Replica {
         }
         *count += 1;
         let hit = ctx.flaw.filter(|flaw| flaw.hits(*count));
-        if hit == Some(Flaw::AckBeforeAppend) {
-            self.log.producers_mut().pretend(&info);
-            return Ok(Produced { base: info.base_offset, required: None, stamped_ms: sent.stamped_ms });
+        match hit {
+            Some(Flaw::AckBeforeAppend) => {
+                self.log.producers_mut().pretend(&info);
+                return Ok(Produced { base: info.base_offset, required: None, stamped_ms: sent.stamped_ms });
+            }
+            Some(Flaw::DropUnconfirmed) if acks == 0 => {
+                return Ok(Produced { base: info.base_offset, required: None, stamped_ms: sent.stamped_ms });
+            }
+            Some(Flaw::AppendLate) if !info.idempotent() && self.late.is_none() => {
+                self.late = Some(batch.clone());
+                return Ok(Produced { base: -1, required: None, stamped_ms: sent.stamped_ms });
+            }
+            _ => {}
         }
-        let swapped = (hit == Some(Flaw::ReorderInBatch)).then(|| reorder::swap_first_two(&batch.bytes));
-        let bytes = swapped.flatten().unwrap_or_else(|| batch.bytes.clone());
+        let changed = match hit {
+            Some(Flaw::ReorderInBatch) => surgery::swap_first_two(&batch.bytes),
+            Some(Flaw::CorruptPayload) => surgery::flip_a_bit(&batch.bytes),
+            _ => None,
+        };
+        let bytes = changed.unwrap_or_else(|| batch.bytes.clone());
         info.size = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         self.append(Batch { info, bytes: bytes.clone() }, out);
-        if hit == Some(Flaw::DuplicateOnRetry) {
-            let mut again = info;
-            again.base_offset = self.log.end();
-            self.append(Batch { info: again, bytes }, out);
+        let again = (hit == Some(Flaw::DuplicateOnRetry)).then_some(Batch { info, bytes });
+        for mut more in self.late.take().into_iter().chain(again) {
+            more.info.base_offset = self.log.end();
+            more.info.leader_epoch = self.leader_epoch;
+            self.append(more, out);
+        }
+        if hit == Some(Flaw::AppendAndRefuse) {
+            return Err(Refusal::InvalidRecord);
         }
         let required = (acks == -1).then(|| info.end_offset());
         Ok(Produced { base: info.base_offset, required, stamped_ms: sent.stamped_ms })
@@ -472,6 +493,7 @@ impl Replica {
         let limit = match reader {
             Reader::Replica(_) => self.log.end(),
             Reader::Uncommitted => visible,
+            Reader::Committed if ctx.flawed(Flaw::ServeOpenTransactions) => visible,
             Reader::Committed => self.stable_below(visible),
         };
         let budget = budget.min(u64::from(fetch.max_bytes));
@@ -494,12 +516,15 @@ impl Replica {
         self.log.end_of_epoch(epoch)
     }
 
-    pub(super) fn offsets(&self, current_leader_epoch: i32) -> Result<Offsets, Refusal> {
+    pub(super) fn offsets(&self, flaw: Option<Flaw>, current_leader_epoch: i32) -> Result<Offsets, Refusal> {
         let leader = self.led(current_leader_epoch)?;
         let known = self.high_watermark >= leader.epoch_start;
+        let end = self.high_watermark;
+        let noted = (end - end % CHECKPOINT_EVERY).saturating_sub(CHECKPOINT_EVERY);
+        let end = if flaw == Some(Flaw::StaleEnd) { noted } else { end };
         Ok(Offsets {
             log_start: self.log.start(),
-            latest: known.then_some(self.high_watermark).ok_or(Refusal::OffsetNotAvailable),
+            latest: known.then_some(end.max(self.log.start())).ok_or(Refusal::OffsetNotAvailable),
             last_stable: self.last_stable(),
             log_end: self.log.end(),
             leader_epoch: self.leader_epoch,

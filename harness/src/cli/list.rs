@@ -1,5 +1,6 @@
 //! `highwater list`: the catalogs, each from its one list.
 
+use broker::flaws::{UNPLANTED, Unplanted};
 use clap::{Args, ValueEnum};
 
 use super::flags::NO_NEMESIS;
@@ -58,6 +59,12 @@ impl ListCommand {
                 }
             }
         }
+        if let (What::Flaws, true) = (self.what, self.long) {
+            text.push_str("\nKinds of findings that no flaw of a broker shows:\n\n");
+            for Unplanted { kind, reason } in UNPLANTED {
+                text.push_str(&format!("{kind:width$}  {reason}\n"));
+            }
+        }
         output::print(&text)?;
         Ok(Exit::Held)
     }
@@ -89,7 +96,11 @@ fn entries(what: What) -> Vec<Entry> {
         What::Flaws => broker::flaws::FLAWS
             .iter()
             .map(|spec| {
-                let docs = format!("Shows as: {}. Needs: {}.", spec.shows, spec.needs);
+                let with = match spec.workload {
+                    Some(workload) => format!("`highwater run --workload {workload}` shows it."),
+                    None => "Clients of your own show it (`highwater cluster up --flaw`).".to_owned(),
+                };
+                let docs = format!("Shows as: {}. Needs: {}. {with}", spec.shows.join(", "), spec.needs);
                 entry(spec.name, spec.summary, docs)
             })
             .collect(),

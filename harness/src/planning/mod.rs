@@ -11,6 +11,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use anyhow::{Context, bail, ensure};
+use broker::flaws::{FLAWS, FlawSpec};
 use history::plan::PLAN_VERSION;
 use history::{Load, Plan, TargetKind};
 
@@ -45,6 +46,14 @@ pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<Drawn> {
     let bootstrap = bootstrap(args, target, &mut verbatim)?;
     if let (Some(flaw), TargetKind::Kafka) = (&args.flaw, target) {
         bail!("flaw `{flaw}` can be planted in the reference broker only (leave out --target kafka)");
+    }
+    if let Some(FlawSpec { name, needs, workload, .. }) = flaw_spec(args)
+        && *workload != Some(args.load.workload.as_str())
+    {
+        bail!(
+            "flaw `{name}` does not show under workload `{}`: it needs {needs} (point clients of your own at `highwater cluster up --flaw {name}`)",
+            args.load.workload
+        );
     }
     let nodes = match target {
         TargetKind::Reference => NODES,
@@ -88,8 +97,11 @@ pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<Drawn> {
 
 /// What the flaw needs to be seen for what it is.
 fn flaw_settings(args: &PlanArgs) -> &'static [(&'static str, &'static str)] {
-    let named = |spec: &&broker::flaws::FlawSpec| args.flaw.as_deref() == Some(spec.name);
-    broker::flaws::FLAWS.iter().find(named).map_or(&[], |spec| spec.settings)
+    flaw_spec(args).map_or(&[], |spec| spec.settings)
+}
+
+fn flaw_spec(args: &PlanArgs) -> Option<&'static FlawSpec> {
+    FLAWS.iter().find(|spec| args.flaw.as_deref() == Some(spec.name))
 }
 
 /// The flags of a run where none are given.

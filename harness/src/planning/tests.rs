@@ -151,6 +151,7 @@ fn mistakes_are_refused_with_a_remedy() {
         ("--target kafka --bootstrap a:1 --nemesis kill", "--nemesis none"),
         ("--target kafka --bootstrap a:1 --set broker.num.partitions=3", "set it on the cluster"),
         ("--target kafka --bootstrap a:1 --flaw ack-before-append", "reference broker only"),
+        ("--flaw omit-aborted", "highwater cluster up --flaw omit-aborted"),
         ("--nemesis none,kill", "stands alone"),
         ("--nemesis kill,kill", "named twice"),
         ("--duration 1s", "--duration"),

@@ -1,7 +1,7 @@
 //! What acks and min.insync.replicas mean, and what an isolated leader may still say.
 
 use super::super::Refusal;
-use super::world::{Cut, World, batch, key};
+use crate::simulation::{Cut, World, batch, key};
 
 #[test]
 fn acks_zero_and_one_answer_at_once_and_all_waits_for_the_isr() {

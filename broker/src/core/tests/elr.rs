@@ -1,6 +1,6 @@
 //! The last replica standing (KIP-966): it alone is in sync, loses its page cache, and comes back.
 
-use super::world::{Cut, World, batch, key};
+use crate::simulation::{Cut, World, batch, key};
 
 /// Acknowledges a record on three replicas, lets the others fall out of sync without ending, cuts the power of
 /// the last one, brings everything back, and says what is left of the record.

@@ -10,4 +10,3 @@ mod sans_io;
 mod schedules;
 mod transactions;
 mod truncation;
-mod world;

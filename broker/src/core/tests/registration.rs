@@ -3,7 +3,7 @@
 use super::super::{
     ControllerInput, ControllerOutput, FromController, IsrMember, Refusal, ToController, Uuid,
 };
-use super::world::{Cut, World, key};
+use crate::simulation::{Cut, World, key};
 
 fn ask(world: &mut World, message: ToController) -> Vec<FromController> {
     let mut out = Vec::new();

@@ -1,8 +1,8 @@
 //! ISR shrink and expand, what consumers may see, fencing by leader epoch, topics that go, and flaws.
 
 use super::super::{AdminOp, ControllerInput, Refusal, ToController, Uuid};
-use super::world::{Cut, Records, TOPIC, World, batch, key};
 use crate::flaws::Flaw;
+use crate::simulation::{Cut, Records, TOPIC, World, batch, key};
 
 #[test]
 fn a_follower_that_lags_leaves_the_isr_and_joins_when_it_has_caught_up() {
@@ -27,7 +27,7 @@ fn a_shrink_that_is_not_confirmed_commits_nothing() {
     world.cut(1, 3, Cut::Held);
     let all = world.produce(1, -1, "m1");
     world.run(1_100);
-    world.cut(1, super::world::CONTROLLER, Cut::Held);
+    world.cut(1, crate::simulation::CONTROLLER, Cut::Held);
     world.run(3_000);
     assert_eq!(world.high_watermark(1), 0);
     assert_eq!(world.reply(all), None);

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::{AdminOp, RequestId};
-use super::world::{CONTROLLER, Cut, World, batch, key};
 use crate::flaws::Flaw;
+use crate::simulation::{CONTROLLER, Cut, World, batch, key};
 
 /// Kept small for every run of the tests; by hand, `HIGHWATER_SCHEDULES=20000` tries more.
 const SEEDS: u64 = 200;

@@ -2,8 +2,8 @@
 //! watermark (the planted flaw) passes none of the first three.
 
 use super::super::Refusal;
-use super::world::{Cut, World, key};
 use crate::flaws::Flaw;
+use crate::simulation::{Cut, World, key};
 
 fn expect(holds: bool, what: &str, world: &World) -> Result<(), String> {
     let logs: Vec<_> = world.nodes().iter().map(|node| (*node, world.values(*node))).collect();
@@ -47,7 +47,7 @@ fn logs_diverge_after_power_failure(flaw: Option<Flaw>) -> Result<(), String> {
     world.checkpoint(1);
     world.checkpoint(2);
     // The controller hears of neither any more; the leader first.
-    world.cut(1, super::world::CONTROLLER, Cut::Reset);
+    world.cut(1, crate::simulation::CONTROLLER, Cut::Reset);
     world.run(310);
     world.power_cut(1);
     world.power_cut(2);

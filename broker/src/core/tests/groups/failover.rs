@@ -1,8 +1,8 @@
 //! The coordinator changes: groups and offsets do not.
 
 use super::{Client, World, world};
-use crate::core::tests::world::Cut;
 use crate::core::{GroupAnswer, GroupAsk};
+use crate::simulation::Cut;
 
 fn another_coordinator(world: &mut World, old: i32) {
     assert!(world.run_until(5_000, |world| ![old, -1].contains(&world.coordinator())));

@@ -23,8 +23,8 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use super::super::*;
-use super::world::{TOPIC, World, strings};
 use crate::flaws::Flaw;
+use crate::simulation::{TOPIC, World, strings};
 
 pub(super) const OFFSETS: Uuid = Uuid([9; 16]);
 pub(super) const GROUP: &str = "g";
@@ -100,19 +100,7 @@ impl World {
 
     /// Asks a broker about a group.
     pub(super) fn ask_in(&mut self, group: &str, node: i32, version: i16, ask: GroupAsk) -> RequestId {
-        let number = self.number();
-        let mut fresh = [0; 16];
-        fresh[..8].copy_from_slice(&number.to_be_bytes());
-        let caller = Caller {
-            client_id: "c".to_owned(),
-            client_host: "/127.0.0.1".to_owned(),
-            version,
-            fresh: Uuid(fresh),
-        };
-        let id = RequestId(number);
-        let request = Box::new(GroupRequest { group: group.to_owned(), caller, ask });
-        self.step(node, Input::Group { id, request });
-        id
+        self.send_group(node, group, version, ask)
     }
 
     /// Asks the coordinator, and lets everything settle that needs no time.

@@ -9,9 +9,9 @@ use kafka_protocol::messages::txn_offset_commit_request::{
 use kafka_protocol::messages::{OffsetDeleteRequest, ProducerId, TopicName, TxnOffsetCommitRequest};
 
 use super::{Client, text, world};
-use crate::core::tests::world::{Cut, World};
 use crate::core::{GroupAnswer, GroupAsk, RequestId};
 use crate::flaws::Flaw;
+use crate::simulation::{Cut, World};
 
 #[test]
 fn a_commit_is_answered_when_it_is_replicated_and_fetched_not_before() {

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Client, World, offsets_key, world};
 use crate::core::tests::schedules::Chance;
-use crate::core::tests::world::{CONTROLLER, Cut};
 use crate::core::{GroupAnswer, RequestId};
 use crate::flaws::Flaw;
+use crate::simulation::{CONTROLLER, Cut};
 
 /// Kept small for every run of the tests; by hand, `HIGHWATER_SCHEDULES=5000` tries more.
 const SEEDS: u64 = 60;

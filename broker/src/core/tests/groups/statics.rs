@@ -1,7 +1,7 @@
 //! Static members (KIP-345): a restarted instance takes its place again, and nobody else notices.
 
 use super::{Client, world};
-use crate::core::tests::world::World;
+use crate::simulation::World;
 
 const RANGE: &[(&str, &str)] = &[("range", "m")];
 

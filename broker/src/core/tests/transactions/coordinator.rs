@@ -1,7 +1,7 @@
 //! The coordinator's side: fencing, time-outs, expiry, and what may happen while a transaction is being ended.
 
-use super::super::world::Cut;
 use super::*;
+use crate::simulation::Cut;
 
 #[test]
 fn a_new_producer_fences_the_old_one_and_aborts_what_it_had_open() {
@@ -135,7 +135,7 @@ fn partitions_of_a_deleted_topic_do_not_keep_a_transaction_open() {
     let mut world = world(None, &[]);
     let mut producer = Producer::begin(&mut world, TXN, 70);
     producer.put(&mut world, 0, "~a");
-    let (id, partition) = (super::super::world::TOPIC, 0);
+    let (id, partition) = (crate::simulation::TOPIC, 0);
     let message = ToController::Admin { request: 2, op: AdminOp::DeleteTopic { id } };
     world.control(ControllerInput::Message { connection: 0, message });
     world.run(100);

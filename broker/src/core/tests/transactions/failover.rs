@@ -1,7 +1,7 @@
 //! A coordinator may fall in every state: its successor goes on from what was written.
 
-use super::super::world::Cut;
 use super::*;
+use crate::simulation::Cut;
 
 /// Kills the coordinator, and waits until another one answers.
 fn fail_over(world: &mut World) -> i32 {

@@ -52,7 +52,7 @@ fn a_marker_counts_once_it_is_committed_on_the_replicas() {
     let coordinator_epoch = image.partition(key(0)).expect("there").leader_epoch;
     for node in world.nodes() {
         if node != leader {
-            world.cut(leader, node, super::super::world::Cut::Held);
+            world.cut(leader, node, crate::simulation::Cut::Held);
         }
     }
     let order = MarkerOrder {

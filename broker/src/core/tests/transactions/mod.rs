@@ -10,8 +10,8 @@ mod verification;
 use std::collections::BTreeMap;
 
 use super::super::*;
-use super::world::{World, batch, key};
 use crate::flaws::Flaw;
+use crate::simulation::{World, batch, key};
 
 const TXN: &str = "app";
 

@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use super::super::schedules::Chance;
-use super::super::world::{CONTROLLER, Cut};
 use super::*;
+use crate::simulation::{CONTROLLER, Cut};
 
 /// Kept small for every run of the tests; by hand, `HIGHWATER_SCHEDULES=20000` tries more.
 const SEEDS: u64 = 60;

@@ -1,7 +1,7 @@
 //! KIP-890: records that belong to no open transaction are refused by the leader, with the coordinator's help.
 
-use super::super::world::Cut;
 use super::*;
+use crate::simulation::Cut;
 
 #[test]
 fn a_record_without_its_partition_in_the_transaction_is_refused() {
@@ -81,7 +81,7 @@ fn an_answer_older_than_the_end_of_the_transaction_counts_for_nothing() {
     let coordinator = world.txn_coordinator(&id);
     // The question arrives and is answered; the answer stays on its way.
     let to_coordinator =
-        |channel: &&super::super::world::Channel| channel.1 == coordinator && channel.0 == leader;
+        |channel: &&crate::simulation::Channel| channel.1 == coordinator && channel.0 == leader;
     let channel = *world
         .open_channels()
         .iter()

@@ -1,5 +1,5 @@
-//! The byte surgery of `reorder-in-batch`: swaps two records of an uncompressed v2 batch and makes the
-//! batch valid again.
+//! The byte surgery of `reorder-in-batch` and `corrupt-payload`: changes the records of an uncompressed v2 batch
+//! and makes the batch valid again.
 
 use bytes::Bytes;
 
@@ -24,11 +24,38 @@ pub(crate) fn swap_first_two(batch: &Bytes) -> Option<Bytes> {
     Record { place: first.place, contents: second.contents }.write(&mut swapped);
     Record { place: second.place, contents: first.contents }.write(&mut swapped);
     swapped.extend_from_slice(rest);
-    let length = u32::try_from(swapped.len() - LENGTH_AT - 4).ok()?;
-    swapped[LENGTH_AT..LENGTH_AT + 4].copy_from_slice(&length.to_be_bytes());
-    let crc = crc32c::crc32c(&swapped[ATTRIBUTES_AT..]);
-    swapped[CRC_AT..CRC_AT + 4].copy_from_slice(&crc.to_be_bytes());
-    Some(swapped.into())
+    sealed(swapped)
+}
+
+/// The batch with a bit of its last record's value flipped; `None` if it is compressed, that value is empty, or it
+/// cannot be read.
+pub(crate) fn flip_a_bit(batch: &Bytes) -> Option<Bytes> {
+    let mut rest = batch.get(RECORDS_AT..)?;
+    if batch[ATTRIBUTES_AT + 1] & COMPRESSION_MASK != 0 {
+        return None;
+    }
+    let mut last = None;
+    while !rest.is_empty() {
+        let (record, after) = Record::read(rest)?;
+        // Key, then value; a negative length is null.
+        let (length, key) = varint(record.contents)?;
+        let (length, value) = varint(key.get(usize::try_from(length).unwrap_or(0)..)?)?;
+        let length = usize::try_from(length).ok().filter(|length| (1..=value.len()).contains(length));
+        last = length.map(|length| batch.len() - after.len() - value.len() + length - 1);
+        rest = after;
+    }
+    let mut flipped = batch.to_vec();
+    flipped[last?] ^= 1;
+    sealed(flipped)
+}
+
+/// With the length and the checksum that its bytes ask for.
+fn sealed(mut batch: Vec<u8>) -> Option<Bytes> {
+    let length = u32::try_from(batch.len() - LENGTH_AT - 4).ok()?;
+    batch[LENGTH_AT..LENGTH_AT + 4].copy_from_slice(&length.to_be_bytes());
+    let crc = crc32c::crc32c(&batch[ATTRIBUTES_AT..]);
+    batch[CRC_AT..CRC_AT + 4].copy_from_slice(&crc.to_be_bytes());
+    Some(batch.into())
 }
 
 /// A record in two parts: attributes, timestamp and offset deltas stay; key, value and headers move.
@@ -102,15 +129,26 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_swapped_is_left_alone() {
+    fn the_last_byte_of_the_last_value_is_flipped() {
+        let flipped = flip_a_bit(&batch(&[b"one", b"two"])).expect("flipped");
+        let expected = sealed(batch(&[b"one", b"twn"]).to_vec());
+        assert_eq!(Some(flipped), expected);
+        assert_eq!(flip_a_bit(&batch(&[b"one", b""])), None, "there is nothing to flip");
+    }
+
+    #[test]
+    fn what_cannot_be_changed_is_left_alone() {
         assert_eq!(swap_first_two(&batch(&[b"alone"])), None);
         assert_eq!(swap_first_two(&Bytes::from_static(b"short")), None);
         let mut compressed = batch(&[b"a", b"b"]).to_vec();
         compressed[22] = 2;
-        assert_eq!(swap_first_two(&compressed.into()), None);
+        let compressed = Bytes::from(compressed);
+        assert_eq!((swap_first_two(&compressed), flip_a_bit(&compressed)), (None, None));
         let whole = batch(&[b"one", b"two"]);
         for cut in 0..whole.len() {
             assert_eq!(swap_first_two(&whole.slice(..cut)), None, "cut at {cut}");
+            // A cut between two records leaves whole ones.
+            let _ = flip_a_bit(&whole.slice(..cut));
         }
     }
 }

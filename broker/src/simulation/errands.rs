@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wire::batch::PATCHED;
 
-use super::super::super::*;
+use super::{CLIENTS, Channel};
 use super::{Message, World};
-use crate::core::tests::world::{CLIENTS, Channel};
+use crate::core::*;
 
 /// The connections for markers and for all else. Messages of one arrive in order.
 const MARKERS: u64 = u64::MAX;
@@ -14,7 +14,7 @@ const OTHERS: u64 = u64::MAX - 1;
 
 /// Who has asked whom what, without an answer yet.
 #[derive(Default)]
-pub(in crate::core::tests) struct Errands {
+pub(super) struct Errands {
     /// Asker, its process, whom, what.
     owed: BTreeSet<(i32, u8, i32, Errand)>,
     /// Requests that a broker serves for one of these.
@@ -33,7 +33,7 @@ impl World {
     }
 
     /// Delivers everything but what is said about markers.
-    pub(in crate::core::tests) fn settle_without_markers(&mut self) {
+    pub fn settle_without_markers(&mut self) {
         for _ in 0..10_000 {
             let open = self.open_channels().into_iter().find(|channel| channel.2 != MARKERS);
             let Some(channel) = open else { return };
@@ -106,7 +106,7 @@ impl World {
     // ----- clients -----
 
     /// Creates an internal topic of four partitions.
-    pub(in crate::core::tests) fn create_internal(&mut self, topic: InternalTopic) {
+    pub fn create_internal(&mut self, topic: InternalTopic) {
         let mut id = [9; 16];
         id[0] = topic as u8;
         let brokers = i16::try_from(self.nodes().len()).expect("few");
@@ -125,14 +125,14 @@ impl World {
     }
 
     /// Who coordinates a transactional id.
-    pub(in crate::core::tests) fn txn_coordinator(&self, id: &str) -> i32 {
+    pub fn txn_coordinator(&self, id: &str) -> i32 {
         let image = &self.controller.snapshot().image;
         let key = InternalTopic::TransactionState.partition_of(image, id).expect("the topic is there");
         image.partition(key).expect("a partition").leader
     }
 
     /// Sends a request to the coordinator of a transactional id; it arrives with the next delivery.
-    pub(in crate::core::tests) fn send_transaction(&mut self, node: i32, id: &str, ask: TxnAsk) -> RequestId {
+    pub fn send_transaction(&mut self, node: i32, id: &str, ask: TxnAsk) -> RequestId {
         let request = RequestId(self.number());
         let asked = TxnRequest { transactional_id: id.to_owned(), ask };
         self.send((CLIENTS, node, request.0), Message::Transaction(request, asked));
@@ -140,62 +140,15 @@ impl World {
     }
 
     /// Asks, and lets everything settle that needs no time.
-    pub(in crate::core::tests) fn ask_transaction(&mut self, id: &str, ask: TxnAsk) -> Option<TxnAnswer> {
+    pub fn ask_transaction(&mut self, id: &str, ask: TxnAsk) -> Option<TxnAnswer> {
         let node = self.txn_coordinator(id);
         let request = self.send_transaction(node, id, ask);
         self.settle();
         self.txn_answers.get(&request).cloned()
     }
 
-    /// What a consumer under read_committed gets to see of a partition from an offset on: a fetch, and its own
-    /// filter over it (Apache Kafka, `CompletedFetch`). The second value is where it stops.
-    pub(in crate::core::tests) fn read_committed(
-        &mut self,
-        node: i32,
-        key: PartitionKey,
-        offset: i64,
-    ) -> Option<(Vec<(i64, String)>, i64)> {
-        let id = RequestId(self.number());
-        let fetch = FetchPartition {
-            key,
-            fetch_offset: offset,
-            current_leader_epoch: -1,
-            last_fetched_epoch: -1,
-            max_bytes: 1 << 20,
-            log_start: -1,
-        };
-        let request = FetchRequest {
-            reader: Reader::Committed,
-            max_wait_ms: 0,
-            min_bytes: 1,
-            max_bytes: 1 << 20,
-            partitions: vec![fetch],
-        };
-        self.step(node, Input::Fetch { id, request });
-        let (result, batches) = self.raw.remove(&id)?;
-        if result.error.is_some() {
-            return None;
-        }
-        let mut aborting: BTreeSet<i64> = BTreeSet::new();
-        let mut told = result.aborted.into_iter().peekable();
-        let mut seen = Vec::new();
-        for batch in batches {
-            while let Some(aborted) = told.next_if(|aborted| aborted.first_offset <= batch.info.base_offset) {
-                aborting.insert(aborted.producer_id);
-            }
-            if let Some(marker) = batch.info.marker {
-                if !marker.committed {
-                    aborting.remove(&batch.info.producer_id);
-                }
-            } else if !batch.info.transactional || !aborting.contains(&batch.info.producer_id) {
-                seen.push((batch.info.base_offset, super::value(&batch)));
-            }
-        }
-        Some((seen, result.last_stable))
-    }
-
     /// Markers in a replica's log: offset, producer, epoch, whether it committed.
-    pub(in crate::core::tests) fn markers(&self, node: i32, key: PartitionKey) -> Vec<(i64, i64, i16, bool)> {
+    pub fn markers(&self, node: i32, key: PartitionKey) -> Vec<(i64, i64, i16, bool)> {
         let log = self.nodes[&node].disk.get(&key).map(Vec::as_slice).unwrap_or_default();
         let marker = |batch: &Batch| {
             let info = batch.info;

@@ -1,33 +1,39 @@
 //! A cluster in memory: broker cores, a controller core, disks, and channels that can be cut or delayed.
+//!
+//! No socket, no clock, no file: time passes when [`World::run`] says so, and every message is delivered in an
+//! order that a caller can repeat. What a server does around the cores is done here by hand, so that a seed
+//! decides everything; a broken rule of the world itself is a panic.
 
+mod clients;
 mod errands;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
+pub use clients::visible;
 use errands::Errands;
 use wire::batch::{Header, PATCHED, patched_prefix};
 
-use super::super::*;
-use crate::core::io::FetchedData;
 use crate::core::settings::Settings;
+use crate::core::*;
 use crate::flaws::Flaw;
 
 /// The controller's end of a channel; brokers go by their ids.
-pub(super) const CONTROLLER: i32 = -1;
+pub const CONTROLLER: i32 = -1;
 /// The clients' end.
-pub(super) const CLIENTS: i32 = -2;
+pub const CLIENTS: i32 = -2;
 
-pub(super) const TOPIC: Uuid = Uuid([7; 16]);
+/// The topic that every world has, `t`.
+pub const TOPIC: Uuid = Uuid([7; 16]);
 
 /// The time of day when this world's clock says 0.
-pub(super) const WALL_MS: i64 = 1_700_000_000_000;
+pub const WALL_MS: i64 = 1_700_000_000_000;
 
 /// From, to, and the number of the connection: messages of one connection arrive in order.
-pub(super) type Channel = (i32, i32, u64);
+pub type Channel = (i32, i32, u64);
 
 /// Offsets and values.
-pub(super) type Records = Vec<(i64, String)>;
+pub type Records = Vec<(i64, String)>;
 
 enum Message {
     Up(ToController),
@@ -42,8 +48,10 @@ enum Message {
 
 /// What becomes of the bytes on a cut link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cut {
+pub enum Cut {
+    /// They arrive after healing, as TCP brings them.
     Held,
+    /// They are gone, and both ends are told.
     Reset,
 }
 
@@ -61,9 +69,12 @@ struct Node {
     connection: Option<u64>,
 }
 
-pub(super) struct World {
-    pub(super) now: u64,
-    pub(super) controller: Controller,
+/// The cluster, and what its clients were answered.
+pub struct World {
+    /// Its clock, ms.
+    pub now: u64,
+    /// Its controller.
+    pub controller: Controller,
     persisted: MetadataSnapshot,
     nodes: BTreeMap<i32, Node>,
     channels: BTreeMap<Channel, VecDeque<Message>>,
@@ -71,14 +82,15 @@ pub(super) struct World {
     /// Fetches that brokers serve for brokers: who asked, its process, its correlation number.
     serving: BTreeMap<RequestId, (i32, u8, u64)>,
     /// Fetches whose asker waits: asker, server, correlation number.
-    pub(super) outstanding: BTreeSet<(i32, i32, u64)>,
-    pub(super) replies: BTreeMap<RequestId, Result<i64, Refusal>>,
+    pub outstanding: BTreeSet<(i32, i32, u64)>,
+    /// What producers were answered: the base offset, or why not.
+    pub replies: BTreeMap<RequestId, Result<i64, Refusal>>,
     /// What consumers were answered: an error, the high watermark, records.
-    pub(super) fetched: BTreeMap<RequestId, (Option<Refusal>, i64, Records)>,
+    pub fetched: BTreeMap<RequestId, (Option<Refusal>, i64, Records)>,
     /// What group coordinators answered.
-    pub(super) answers: BTreeMap<RequestId, GroupAnswer>,
+    pub answers: BTreeMap<RequestId, GroupAnswer>,
     /// What the coordinators of transactions answered.
-    pub(super) txn_answers: BTreeMap<RequestId, TxnAnswer>,
+    pub txn_answers: BTreeMap<RequestId, TxnAnswer>,
     /// What consumers were answered, as it was.
     raw: BTreeMap<RequestId, (FetchResult, Vec<Batch>)>,
     errands: Errands,
@@ -88,22 +100,33 @@ pub(super) struct World {
     flaw: Option<Flaw>,
 }
 
-pub(super) fn key(partition: i32) -> PartitionKey {
+/// A partition of [`TOPIC`].
+pub fn key(partition: i32) -> PartitionKey {
     PartitionKey { topic: TOPIC, partition }
 }
 
-pub(super) fn strings(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+/// Settings, from names and values.
+pub fn strings(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 /// What a batch of this world looks like: header fields as text, then the value. A value that begins with `~` is
 /// part of a transaction.
-pub(super) fn batch(value: &str, records: i32, producer: Option<(i64, i16, i32)>) -> Batch {
+pub fn batch(value: &str, records: i32, producer: Option<(i64, i16, i32)>) -> Batch {
     let (producer_id, producer_epoch, base_sequence) = producer.unwrap_or((-1, -1, -1));
     let bytes = Bytes::from(format!("{records}|{producer_id}|{producer_epoch}|{base_sequence}|{value}"));
     let mut info = parse(&bytes);
     info.size = u32::try_from(bytes.len()).expect("small");
     Batch { info, bytes }
+}
+
+/// A batch as clients of Kafka send it.
+///
+/// # Panics
+/// If it is none.
+pub fn sent(bytes: Bytes) -> Batch {
+    let header = Header::check(&bytes).expect("a batch");
+    Batch { info: BatchInfo::read(&header, &bytes), bytes }
 }
 
 fn parse(bytes: &Bytes) -> BatchInfo {
@@ -137,12 +160,12 @@ fn value(batch: &Batch) -> String {
 
 impl World {
     /// Brokers 1 to `brokers`, up and unfenced, and one topic with every replica everywhere.
-    pub(super) fn new(brokers: i32, partitions: i32, topic: &[(&str, &str)], flaw: Option<Flaw>) -> Self {
+    pub fn new(brokers: i32, partitions: i32, topic: &[(&str, &str)], flaw: Option<Flaw>) -> Self {
         Self::with_settings(brokers, partitions, topic, flaw, &[])
     }
 
     /// [`World::new`] with other broker settings.
-    pub(super) fn with_settings(
+    pub fn with_settings(
         brokers: i32,
         partitions: i32,
         topic: &[(&str, &str)],
@@ -198,23 +221,26 @@ impl World {
         world
     }
 
-    pub(super) fn number(&mut self) -> u64 {
+    /// A number that nobody has had yet.
+    pub fn number(&mut self) -> u64 {
         self.numbers += 1;
         self.numbers
     }
 
     // ----- nodes -----
 
-    pub(super) fn is_up(&self, node: i32) -> bool {
+    /// Whether a broker's process runs.
+    pub fn is_up(&self, node: i32) -> bool {
         self.nodes.get(&node).is_some_and(|node| node.core.is_some())
     }
 
-    pub(super) fn broker(&self, node: i32) -> &Broker {
+    /// The core of a broker that runs.
+    pub fn broker(&self, node: i32) -> &Broker {
         self.nodes[&node].core.as_ref().expect("it is up")
     }
 
     /// Starts a process on what the disk holds.
-    pub(super) fn start(&mut self, id: i32) {
+    pub fn start(&mut self, id: i32) {
         let settings = Settings::new(&self.settings).expect("legal");
         let node = self.nodes.entry(id).or_default();
         assert!(node.core.is_none(), "it is up already");
@@ -243,7 +269,7 @@ impl World {
     }
 
     /// SIGKILL: what was written stays.
-    pub(super) fn kill(&mut self, id: i32) {
+    pub fn kill(&mut self, id: i32) {
         let node = self.nodes.get_mut(&id).expect("a node");
         node.core = None;
         if let Some(connection) = node.connection.take() {
@@ -257,13 +283,13 @@ impl World {
     }
 
     /// Asks the controller, as a server does for a client.
-    pub(super) fn administer(&mut self, op: AdminOp) {
+    pub fn administer(&mut self, op: AdminOp) {
         let message = ToController::Admin { request: 1, op };
         self.control(ControllerInput::Message { connection: 0, message });
     }
 
     /// SIGTERM: it hands over what it leads, as far as the controller hears it in time, and ends.
-    pub(super) fn shut_down(&mut self, id: i32) {
+    pub fn shut_down(&mut self, id: i32) {
         self.step(id, Input::ShutDown);
         self.run(20);
         self.checkpoint(id);
@@ -271,7 +297,7 @@ impl World {
     }
 
     /// SIGKILL, and what was not synced is gone.
-    pub(super) fn power_cut(&mut self, id: i32) {
+    pub fn power_cut(&mut self, id: i32) {
         self.kill(id);
         let node = self.nodes.get_mut(&id).expect("a node");
         for (key, batches) in &mut node.disk {
@@ -279,13 +305,14 @@ impl World {
         }
     }
 
-    pub(super) fn sync(&mut self, id: i32) {
+    /// Puts all that a broker wrote on its platter.
+    pub fn sync(&mut self, id: i32) {
         let node = self.nodes.get_mut(&id).expect("a node");
         node.synced = node.disk.iter().map(|(key, batches)| (*key, batches.len())).collect();
     }
 
     /// Writes down the high watermarks, as a server does now and then.
-    pub(super) fn checkpoint(&mut self, id: i32) {
+    pub fn checkpoint(&mut self, id: i32) {
         let node = self.nodes.get_mut(&id).expect("a node");
         if let Some(core) = &node.core {
             node.checkpoint = core.high_watermarks().collect();
@@ -293,7 +320,7 @@ impl World {
     }
 
     /// The controller's process ends and starts again on what it persisted.
-    pub(super) fn restart_controller(&mut self) {
+    pub fn restart_controller(&mut self) {
         let settings = Settings::new(&self.settings).expect("legal");
         let config = ControllerConfig { cluster_id: String::new(), settings };
         self.controller = Controller::new(config, Some(self.persisted.clone()), self.now);
@@ -308,7 +335,8 @@ impl World {
         self.cuts.get(&(a.min(b), a.max(b))).copied()
     }
 
-    pub(super) fn cut(&mut self, a: i32, b: i32, manner: Cut) {
+    /// Cuts the link between two ends.
+    pub fn cut(&mut self, a: i32, b: i32, manner: Cut) {
         self.cuts.insert((a.min(b), a.max(b)), manner);
         if manner == Cut::Held {
             return;
@@ -324,18 +352,19 @@ impl World {
     }
 
     /// Cuts a broker off from all others and the controller; clients still reach it.
-    pub(super) fn isolate(&mut self, node: i32, manner: Cut) {
+    pub fn isolate(&mut self, node: i32, manner: Cut) {
         let others: Vec<i32> =
             self.nodes.keys().copied().chain([CONTROLLER]).filter(|o| *o != node).collect();
         others.into_iter().for_each(|other| self.cut(node, other, manner));
     }
 
-    pub(super) fn heal(&mut self) {
+    /// Undoes every cut.
+    pub fn heal(&mut self) {
         self.cuts.clear();
     }
 
     /// A broker gives up its connection to the controller. What it has sent may arrive all the same.
-    pub(super) fn hang_up(&mut self, id: i32) {
+    pub fn hang_up(&mut self, id: i32) {
         let Some(node) = self.nodes.get_mut(&id) else { return };
         if let Some(connection) = node.connection.take() {
             self.channels.remove(&(CONTROLLER, id, connection));
@@ -358,7 +387,8 @@ impl World {
         lost.into_iter().for_each(|lost| self.fail_fetch(lost));
     }
 
-    pub(super) fn fail_fetch(&mut self, fetch: (i32, i32, u64)) {
+    /// Tells a follower that its fetch failed.
+    pub fn fail_fetch(&mut self, fetch: (i32, i32, u64)) {
         let (asker, from, correlation) = fetch;
         if self.outstanding.remove(&fetch) && self.is_up(asker) {
             self.step(asker, Input::FetchResponse { from, correlation, partitions: None });
@@ -368,7 +398,7 @@ impl World {
     // ----- time and messages -----
 
     /// Lets time pass, with everything delivered that can be.
-    pub(super) fn run(&mut self, ms: u64) {
+    pub fn run(&mut self, ms: u64) {
         for _ in 0..ms.div_ceil(10) {
             self.now += 10;
             self.tick();
@@ -377,7 +407,7 @@ impl World {
     }
 
     /// Runs until `done`, for at most so long.
-    pub(super) fn run_until(&mut self, ms: u64, done: impl Fn(&Self) -> bool) -> bool {
+    pub fn run_until(&mut self, ms: u64, done: impl Fn(&Self) -> bool) -> bool {
         let end = self.now + ms;
         while self.now < end && !done(self) {
             self.run(10);
@@ -385,7 +415,8 @@ impl World {
         done(self)
     }
 
-    pub(super) fn tick(&mut self) {
+    /// Lets every process look at the clock.
+    pub fn tick(&mut self) {
         self.control(ControllerInput::Tick);
         let ids: Vec<i32> = self.nodes.keys().copied().filter(|id| self.is_up(*id)).collect();
         for id in ids {
@@ -395,12 +426,13 @@ impl World {
     }
 
     /// Channels whose next message can arrive.
-    pub(super) fn open_channels(&self) -> Vec<Channel> {
+    pub fn open_channels(&self) -> Vec<Channel> {
         let open = |channel: &Channel| self.cut_of(channel.0, channel.1).is_none();
         self.channels.keys().copied().filter(open).collect()
     }
 
-    pub(super) fn settle(&mut self) {
+    /// Delivers everything that can be delivered.
+    pub fn settle(&mut self) {
         for _ in 0..100_000 {
             let Some(channel) = self.open_channels().first().copied() else { return };
             self.deliver(channel);
@@ -409,7 +441,7 @@ impl World {
     }
 
     /// Delivers the next message of a channel.
-    pub(super) fn deliver(&mut self, channel: Channel) {
+    pub fn deliver(&mut self, channel: Channel) {
         let (from, to, number) = channel;
         let Some(queue) = self.channels.get_mut(&channel) else { return };
         let message = queue.pop_front();
@@ -455,7 +487,8 @@ impl World {
         }
     }
 
-    pub(super) fn control(&mut self, input: ControllerInput) {
+    /// Hands the controller an input.
+    pub fn control(&mut self, input: ControllerInput) {
         let mut out = Vec::new();
         self.controller.step(self.now, input, &mut out);
         for output in out {
@@ -472,7 +505,8 @@ impl World {
         }
     }
 
-    pub(super) fn step(&mut self, id: i32, input: Input) {
+    /// Hands a broker that runs an input.
+    pub fn step(&mut self, id: i32, input: Input) {
         let mut out = Vec::new();
         let now = self.now;
         let node = self.nodes.get_mut(&id).expect("a node");
@@ -617,107 +651,47 @@ impl World {
         }
     }
 
-    // ----- clients -----
-
-    /// Sends a batch to a broker; it arrives with the next delivery of the returned channel.
-    pub(super) fn send_produce(
-        &mut self,
-        node: i32,
-        key: PartitionKey,
-        acks: i16,
-        batch: Batch,
-    ) -> RequestId {
-        let id = RequestId(self.number());
-        let partitions = vec![ProducePartition { key, batch, refusal: None, stamped_ms: -1 }];
-        let request = ProduceRequest { id, acks, timeout_ms: 5_000, transaction: None, partitions };
-        self.send((CLIENTS, node, id.0), Message::Produce(request));
-        id
-    }
-
-    /// The same in a transaction.
-    pub(super) fn send_in_txn(
-        &mut self,
-        node: i32,
-        key: PartitionKey,
-        transaction: (&str, TxnManner),
-        batch: Batch,
-    ) -> RequestId {
-        let id = RequestId(self.number());
-        let transaction = Some((transaction.0.to_owned(), transaction.1));
-        let partitions = vec![ProducePartition { key, batch, refusal: None, stamped_ms: -1 }];
-        let request = ProduceRequest { id, acks: -1, timeout_ms: 5_000, transaction, partitions };
-        self.send((CLIENTS, node, id.0), Message::Produce(request));
-        id
-    }
-
-    /// Sends one record and lets everything settle that needs no time.
-    pub(super) fn produce(&mut self, node: i32, acks: i16, value: &str) -> RequestId {
-        let id = self.send_produce(node, key(0), acks, batch(value, 1, None));
-        self.settle();
-        id
-    }
-
-    pub(super) fn reply(&self, id: RequestId) -> Option<Result<i64, Refusal>> {
-        self.replies.get(&id).copied()
-    }
-
-    /// Fetches as a consumer does.
-    pub(super) fn consume(&mut self, node: i32, key: PartitionKey, offset: i64, wait_ms: u64) -> RequestId {
-        let id = RequestId(self.number());
-        let fetch = FetchPartition {
-            key,
-            fetch_offset: offset,
-            current_leader_epoch: -1,
-            last_fetched_epoch: -1,
-            max_bytes: 1 << 20,
-            log_start: -1,
-        };
-        let request = FetchRequest {
-            reader: Reader::Uncommitted,
-            max_wait_ms: wait_ms,
-            min_bytes: 1,
-            max_bytes: 1 << 20,
-            partitions: vec![fetch],
-        };
-        self.step(node, Input::Fetch { id, request });
-        id
-    }
-
     // ----- what an observer sees -----
 
-    pub(super) fn partition(&self, key: PartitionKey) -> &PartitionImage {
+    /// A partition as the controller knows it.
+    pub fn partition(&self, key: PartitionKey) -> &PartitionImage {
         self.controller.snapshot().image.partition(key).expect("the topic is there")
     }
 
-    pub(super) fn isr(&self) -> BTreeSet<i32> {
+    /// Who is in sync, in partition 0.
+    pub fn isr(&self) -> BTreeSet<i32> {
         self.partition(key(0)).isr.iter().copied().collect()
     }
 
-    pub(super) fn leader(&self) -> i32 {
+    /// Who leads partition 0.
+    pub fn leader(&self) -> i32 {
         self.partition(key(0)).leader
     }
 
-    pub(super) fn high_watermark(&self, node: i32) -> i64 {
+    /// The high watermark of partition 0 that a broker knows.
+    pub fn high_watermark(&self, node: i32) -> i64 {
         let found = self.broker(node).high_watermarks().find(|(known, _)| *known == key(0));
         found.expect("a replica").1
     }
 
     /// Offsets and values of a replica's log.
-    pub(super) fn log(&self, node: i32, key: PartitionKey) -> Records {
+    pub fn log(&self, node: i32, key: PartitionKey) -> Records {
         let log = self.nodes[&node].disk.get(&key).map(Vec::as_slice).unwrap_or_default();
         log.iter().map(|batch| (batch.info.base_offset, value(batch))).collect()
     }
 
-    pub(super) fn values(&self, node: i32) -> Vec<String> {
+    /// Values of a replica's log of partition 0.
+    pub fn values(&self, node: i32) -> Vec<String> {
         self.log(node, key(0)).into_iter().map(|(_, value)| value).collect()
     }
 
-    pub(super) fn nodes(&self) -> Vec<i32> {
+    /// Every broker, up or not.
+    pub fn nodes(&self) -> Vec<i32> {
         self.nodes.keys().copied().collect()
     }
 
     /// Whether every replica of a partition is up, in sync, and has the leader's log with its headers.
-    pub(super) fn agree(&self, key: PartitionKey) -> bool {
+    pub fn agree(&self, key: PartitionKey) -> bool {
         let state = self.partition(key);
         let log = |node: &i32| self.nodes[node].disk.get(&key);
         state.isr.len() == state.replicas.len()
