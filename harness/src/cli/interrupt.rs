@@ -66,3 +66,29 @@ impl<W: Write> Write for Interruptible<'_, W> {
         self.out.flush()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use nix::sys::signal::{Signal, raise};
+
+    use super::*;
+
+    #[test]
+    fn a_signal_stops_what_is_written() {
+        let interrupt = Interrupt::watch().unwrap();
+        let mut written = Vec::new();
+        let mut out = interrupt.writer(&mut written);
+        out.write_all(b"before").unwrap();
+        assert_eq!(interrupt.exit(), None);
+        raise(Signal::SIGTERM).unwrap();
+        let started = Instant::now();
+        while interrupt.go_on() && started.elapsed() < Duration::from_secs(10) {
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
+        assert_eq!(interrupt.exit(), Some(Exit::Terminated));
+        assert!(out.write_all(b"after").is_err());
+        assert_eq!(written, b"before");
+    }
+}

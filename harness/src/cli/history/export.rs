@@ -19,7 +19,7 @@ use crate::exit::Exit;
 
 const EXAMPLES: &str = "\
 Examples:
-  highwater history export latest > run.jsonl
+  highwater history export latest -o run.jsonl
   highwater history export latest --format jepsen -o history.jsonl
   highwater history export history.edn --format jsonl -o history.jsonl
   highwater history export latest --format parquet -o run.parquet";

@@ -13,7 +13,7 @@ use super::Outcome;
 const EXAMPLES: &str = "\
 Examples:
   highwater history show latest
-  highwater history export latest > run.jsonl
+  highwater history export latest -o run.jsonl
   highwater history export latest --format parquet -o run.parquet
   highwater history import jepsen/history.edn --set acks=all";
 
