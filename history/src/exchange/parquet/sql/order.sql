@@ -2,7 +2,7 @@
 -- partition, or with the same key (which must not move to another partition either).
 -- What lies where: one record at each offset; two that readers were given there prove nothing here.
 WITH polled AS (
-    SELECT topic, partition, log_offset, MIN(record) AS record
+    SELECT topic, partition, log_offset, MIN(record) AS holder
     FROM deliveries
     WHERE is_final = 1 AND record IS NOT NULL AND contents = 'intact'
     GROUP BY topic, partition, log_offset
@@ -16,7 +16,7 @@ taken AS (
 ),
 -- Without a drain an acknowledgement tells too, unless something was polled there.
 places AS (
-    SELECT topic, partition, log_offset, record FROM polled
+    SELECT topic, partition, log_offset, holder AS record FROM polled
     UNION ALL
     SELECT s.topic AS topic, s.partition AS partition, s.log_offset AS log_offset, s.record AS record
     FROM sends AS s
@@ -51,7 +51,7 @@ sent AS (
     JOIN firsts AS f ON s.topic = f.topic AND s.partition = f.partition AND s.record = f.record
     WHERE s.told = 'acked'
 )
-SELECT topic, partition, process, record, record_key, place, place_before, place_before_of_key
+SELECT topic, partition, process, record, record_key, place, place_before
 FROM sent
 WHERE place < place_before
    OR (record_key IS NOT NULL AND nth_of_key > 1

@@ -2,7 +2,7 @@
 -- were sent.
 -- What lies where: one record at each offset; two that readers were given there prove nothing here.
 WITH polled AS (
-    SELECT topic, partition, log_offset, MIN(record) AS record
+    SELECT topic, partition, log_offset, MIN(record) AS holder
     FROM deliveries
     WHERE is_final = 1 AND record IS NOT NULL AND contents = 'intact'
     GROUP BY topic, partition, log_offset
@@ -16,7 +16,7 @@ taken AS (
 ),
 -- Without a drain an acknowledgement tells too, unless something was polled there.
 places AS (
-    SELECT topic, partition, log_offset, record FROM polled
+    SELECT topic, partition, log_offset, holder AS record FROM polled
     UNION ALL
     SELECT s.topic AS topic, s.partition AS partition, s.log_offset AS log_offset, s.record AS record
     FROM sends AS s
