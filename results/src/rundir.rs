@@ -1,5 +1,6 @@
 //! The directory of one run (`docs/results-format.md`).
 
+mod calls;
 mod staged;
 
 use std::fs;
@@ -12,6 +13,7 @@ use history::Plan;
 use history::plan::PLAN_VERSION;
 
 use crate::files::{self, ResultsError};
+pub use calls::Calls;
 pub use staged::StagedRun;
 
 const PLAN: &str = "plan.json";

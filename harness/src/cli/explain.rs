@@ -8,9 +8,10 @@ use clap::{Args, ValueEnum};
 use results::Story;
 use serde::Serialize;
 
-use super::Outcome;
+use super::check::ModelArgs;
 use super::input::{From, InputArgs, Loaded};
 use super::output::{self, ResultsArgs};
+use super::{Failure, Outcome};
 use crate::exit::Exit;
 
 const EXAMPLES: &str = "\
@@ -33,6 +34,8 @@ pub(super) struct ExplainCommand {
     finding: Option<String>,
     #[command(flatten)]
     from: InputArgs,
+    #[command(flatten)]
+    of: ModelArgs,
     #[command(flatten)]
     results: ResultsArgs,
     /// How to tell it
@@ -82,7 +85,9 @@ impl Address {
 }
 
 fn kinds() -> impl Iterator<Item = &'static str> {
-    CATALOG.iter().flat_map(|spec| spec.kinds).map(|kind| kind.name)
+    let records = CATALOG.iter().flat_map(|spec| spec.kinds).map(|kind| kind.name);
+    // What else may be said of calls on objects has the name of its kind among records.
+    records.chain(["non-linearizable"])
 }
 
 /// `KIND` or `KIND#N`.
@@ -101,9 +106,8 @@ fn numbered(text: &str) -> anyhow::Result<(&'static str, usize)> {
 impl ExplainCommand {
     pub(super) fn execute(self) -> Outcome {
         let address = Address::parse(&self.input, self.finding.as_deref())?;
-        if self.from.from == Some(From::Operations) {
-            let check = "`highwater check --from operations` tells its counterexample itself";
-            return Err(anyhow!("operations on a model have no findings to explain ({check})").into());
+        if let Some((of, file)) = self.calls(&address)? {
+            return self.tell_calls(&of, &file, &address);
         }
         ensure_usage(self.picture.is_none() || address.finding.is_some(), "--picture needs a finding")?;
         let loaded = self.from.load(std::slice::from_ref(&address.input), &self.results)?;
@@ -113,6 +117,44 @@ impl ExplainCommand {
             Some((kind, number)) => self.tell(&loaded, &judgement, kind, number)?,
         };
         output::print(&text)?;
+        Ok(Exit::Held)
+    }
+
+    /// Calls on objects, in a file or a stored run.
+    fn calls(&self, address: &Address) -> Result<Option<(ModelArgs, PathBuf)>, Failure> {
+        match (self.from.from, self.of.model) {
+            (Some(From::Operations) | None, Some(_)) => {
+                Ok(Some((self.of.clone(), PathBuf::from(&address.input))))
+            }
+            (Some(_), Some(_)) => Err(anyhow!("--model is for --from operations (leave it out)").into()),
+            (_, None) => match self.from.calls(&address.input, &self.results)? {
+                Some((dir, calls)) => Ok(Some((ModelArgs::of(&calls)?, dir.calls()))),
+                None => Ok(None),
+            },
+        }
+    }
+
+    /// Their story is the counterexample.
+    fn tell_calls(&self, of: &ModelArgs, file: &Path, address: &Address) -> Outcome {
+        self.from.refuse_settings()?;
+        ensure_usage(
+            self.picture.is_none(),
+            "--picture is for records (`highwater check --html` draws calls)",
+        )?;
+        let name = &address.input;
+        let done = of.judge_usually(file, name)?;
+        if let Some((kind, _)) = address.finding
+            && !done.judgement(name).findings.iter().any(|finding| finding.kind == kind)
+        {
+            return Err(anyhow!(
+                "`{name}` has no finding `{kind}` (`highwater explain {name}` tells what it has)"
+            )
+            .into());
+        }
+        output::print(&match self.format {
+            ExplainFormat::Human => done.human(),
+            ExplainFormat::Json => done.json()?,
+        })?;
         Ok(Exit::Held)
     }
 

@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 use history::exchange::{self, Format, ImportError, Notation, Source};
 use history::{History, LoadError, Plan};
-use results::{ResultsError, RunDir};
+use results::{Calls, ResultsError, RunDir};
 
 use super::Failure;
 use super::output::ResultsArgs;
@@ -73,8 +73,24 @@ impl InputArgs {
 
     /// Operations on a model know no Kafka settings.
     pub(super) fn refuse_settings(&self) -> anyhow::Result<()> {
-        anyhow::ensure!(self.set.is_empty(), "`--set` has no meaning with --model (leave it out)");
+        anyhow::ensure!(
+            self.set.is_empty(),
+            "`--set` has no meaning for operations on a model (leave it out)"
+        );
         Ok(())
+    }
+
+    /// The calls on objects that a stored run holds, if it holds such.
+    pub(super) fn calls(
+        &self,
+        input: &str,
+        results: &ResultsArgs,
+    ) -> Result<Option<(RunDir, Calls)>, Failure> {
+        if !matches!(self.from, None | Some(From::Highwater)) {
+            return Ok(None);
+        }
+        let Ok(dir) = RunDir::open(&results.root(), input) else { return Ok(None) };
+        Ok(dir.read_calls().map_err(unreadable)?.map(|calls| (dir, calls)))
     }
 
     fn find(&self, input: &str, results: &ResultsArgs) -> Result<Input, Failure> {
@@ -129,6 +145,10 @@ impl InputArgs {
     }
 
     fn load_run(&self, input: &str, dir: RunDir) -> Result<Loaded, Failure> {
+        if let Some(calls) = dir.read_calls().map_err(unreadable)? {
+            let what = format!("run `{input}` holds calls on a {}, and no records", calls.model);
+            return Err(anyhow!("{what} (`highwater check` and `explain` judge them)").into());
+        }
         let mut plan = dir.read_plan().map_err(unreadable)?;
         let mut implied = Vec::new();
         if !self.set.is_empty() {

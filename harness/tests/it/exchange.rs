@@ -212,6 +212,52 @@ fn tables_lie_by_topic_and_partition_with_the_queries_beside_them() {
 }
 
 #[test]
+fn calls_on_objects_become_a_run_too() {
+    let desk = Desk::new();
+    let line = |f: &str, input: &str, output: &str, call: u32| {
+        let times = format!("\"call_ns\":{call},\"return_ns\":{}", call + 5);
+        format!(
+            "{{\"process\":0,\"f\":\"{f}\",\"key\":\"x\",\"input\":{input},\"output\":{output},{times}}}\n"
+        )
+    };
+    let stale = line("write", "1", "null", 0) + &line("read", "null", "{\"value\":0}", 10);
+    desk.put("stale.jsonl", &stale);
+    desk.put("calls.jsonl", &line("read", "null", "{\"value\":0}", 10));
+    for (name, verdict, code) in [("stale", "broken", 1), ("calls", "held", 0)] {
+        let said = desk.well(&format!("history import {name}.jsonl --model register --init 0"));
+        assert!(said.contains(&format!("results/runs/{name}: ")) && said.contains("linearizable"), "{said}");
+        let first = desk.verdict(&format!("{name}.jsonl --from operations --model register --init 0"));
+        assert_eq!((first.0, &first.1), (code, &Value::from(verdict)));
+        assert_eq!(desk.verdict(name), first);
+        let runs = desk.well("runs --format csv");
+        assert!(runs.lines().any(|line| line.contains(name) && line.contains(verdict)), "{runs}");
+    }
+    for line in
+        ["explain stale", "explain stale non-linearizable", "explain stale.jsonl --model register --init 0"]
+    {
+        let told = desk.well(line);
+        for says in ["not linearizable", "longest legal beginning", "no place behind it for"] {
+            assert!(told.contains(says), "{line}: {says}: {told}");
+        }
+    }
+    let told: Value = serde_json::from_str(&desk.well("explain stale --format json")).expect("JSON");
+    assert_eq!(told["findings"][0]["kind"], "non-linearizable");
+    for (line, says) in [
+        ("history import stale.jsonl --model kv --name two", "has no function `write`"),
+        ("history import stale.jsonl --model register --set acks=1 --name two", "--set"),
+        ("history import lost.jsonl --model register --from jepsen", "leave it out"),
+        ("history export stale", "holds calls on a register"),
+        ("history show stale", "holds calls on a register"),
+        ("check stale --set acks=1", "--set"),
+    ] {
+        let (code, stdout, stderr) = desk.run(line);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{line}: {stderr}");
+        assert!(stderr.starts_with("error: ") && stderr.contains(says), "{line}: {stderr}");
+    }
+    assert_eq!(desk.names("results/runs"), ["calls", "latest", "stale"]);
+}
+
+#[test]
 fn show_says_who_took_part_and_what_they_did() {
     let desk = Desk::new();
     let shown = desk.well("history show lost.jsonl");

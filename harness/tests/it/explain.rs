@@ -105,7 +105,10 @@ fn mistakes_are_exit_2_and_one_clear_line() {
         ("explain lost.jsonl g1c", "has no finding `g1c`"),
         ("explain lost.jsonl lost-write --picture p.svg", "has no picture"),
         ("explain lost.jsonl --picture p.svg", "needs a finding"),
-        ("explain calls.jsonl --from operations", "check --from operations"),
+        ("explain calls.jsonl --from operations", "needs --model"),
+        ("explain calls.jsonl --model register --from jepsen", "leave it out"),
+        ("explain calls.jsonl --model register --set acks=1", "--set"),
+        ("explain calls.jsonl non-linearizable --model register", "has no finding `non-linearizable`"),
         ("explain lost.jsonl --format junit", "not in this build"),
     ] {
         let (code, stdout, stderr) = desk.run(line);

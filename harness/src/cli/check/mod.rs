@@ -2,12 +2,14 @@
 //! is written to their directories.
 
 mod operations;
+mod verdict;
 
 use checkers::{Ending, Finding, Judgement, judge};
 use clap::{Args, ValueEnum};
 use history::clock;
 use serde::Serialize;
 
+pub(super) use self::operations::ModelArgs;
 use self::operations::OperationsArgs;
 use super::Outcome;
 use super::input::{From, InputArgs, Loaded};
@@ -77,7 +79,7 @@ struct Took {
 
 impl CheckCommand {
     pub(super) fn execute(self) -> Outcome {
-        match (self.input.from, self.operations.model) {
+        match (self.input.from, self.operations.of.model) {
             (Some(From::Operations) | None, Some(model)) => {
                 self.input.refuse_settings()?;
                 let json = matches!(self.format, CheckFormat::Json);
@@ -107,6 +109,13 @@ impl CheckCommand {
     }
 
     fn check(&self, inputs: &[String]) -> Outcome {
+        if let [input] = inputs
+            && let Some((dir, calls)) = self.input.calls(input, &self.results)?
+        {
+            self.input.refuse_settings()?;
+            let json = matches!(self.format, CheckFormat::Json);
+            return self.operations.one(&ModelArgs::of(&calls)?, &dir.calls(), input, json);
+        }
         let started = clock::now();
         let loaded = self.input.load(inputs, &self.results)?;
         let read = clock::now();

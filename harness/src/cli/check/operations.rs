@@ -1,15 +1,17 @@
 //! `highwater check --from operations`: histories of calls on registers, strings, locks, queues and logs.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::Context;
 use checkers::linearizability::{Answer, Report, Settings, check};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use history::Outcome as Known;
 use history::clock;
 use history::exchange::operations::{self, Model, Operations, TextId};
+use results::Calls;
 use serde::Serialize;
 
 use super::peak_rss_bytes;
@@ -17,15 +19,23 @@ use crate::cli::{Failure, Outcome, output, quantity};
 use crate::exit::Exit;
 
 /// What `--from operations` needs to know.
+#[derive(Args, Debug, Clone, Default)]
+#[command(next_help_heading = "Operations")]
+pub(in crate::cli) struct ModelArgs {
+    /// What the objects are, with `--from operations`
+    #[arg(long, value_name = "MODEL", value_parser = model())]
+    pub(in crate::cli) model: Option<Model>,
+    /// First value of every register, as JSON [default: null]
+    #[arg(long, value_name = "VALUE", requires = "model", allow_hyphen_values = true)]
+    pub(in crate::cli) init: Option<String>,
+}
+
+/// How calls are judged.
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Operations")]
 pub(in crate::cli) struct OperationsArgs {
-    /// What the objects are, with `--from operations`
-    #[arg(long, value_name = "MODEL", value_parser = model())]
-    pub(super) model: Option<Model>,
-    /// First value of every register, as JSON [default: null]
-    #[arg(long, value_name = "VALUE", requires = "model", allow_hyphen_values = true)]
-    init: Option<String>,
+    #[command(flatten)]
+    pub(super) of: ModelArgs,
     /// How long to search for an order before saying that nobody can tell
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = quantity::duration)]
     timeout: Duration,
@@ -62,19 +72,19 @@ struct Checked<'a> {
 
 /// A finding: one kind of violation on one object.
 #[derive(Serialize)]
-struct Found {
-    checker: &'static str,
-    kind: &'static str,
+pub(super) struct Found {
+    pub(super) checker: &'static str,
+    pub(super) kind: &'static str,
     key: String,
-    count: u64,
-    summary: String,
-    examples: Vec<Example>,
+    pub(super) count: u64,
+    pub(super) summary: String,
+    pub(super) examples: Vec<Example>,
     counterexample: Option<Counterexample>,
 }
 
 #[derive(Serialize)]
-struct Example {
-    text: String,
+pub(super) struct Example {
+    pub(super) text: String,
     operations: Vec<Told>,
 }
 
@@ -101,14 +111,20 @@ const OBJECTS_LISTED: usize = 100;
 const PREFIX_LISTED: usize = 20;
 
 /// One file, judged.
-struct Done {
+pub(in crate::cli) struct Done {
+    /// What messages and results call it.
+    name: String,
     operations: Operations,
     initial: TextId,
     report: Report,
-    caveats: Vec<String>,
-    exit: Exit,
+    pub(super) caveats: Vec<String>,
+    pub(in crate::cli) exit: Exit,
     elapsed_ms: u64,
 }
+
+/// How long a search may take, and how much memory, where nobody says.
+const TIMEOUT: Duration = Duration::from_secs(60);
+const MEMORY: u64 = 2 << 30;
 
 impl OperationsArgs {
     /// Judges every file; one that cannot be read does not keep the others from being judged.
@@ -122,7 +138,7 @@ impl OperationsArgs {
         }
         let mut exit = Exit::Held;
         for file in files {
-            match self.one(model, file, json) {
+            match self.one(&self.of.with(model), Path::new(file), file, json) {
                 Ok(ended) => exit = exit.worst(ended),
                 Err(failure) if files.len() > 1 => {
                     eprintln!("error: {:#}", failure.error);
@@ -134,29 +150,46 @@ impl OperationsArgs {
         Ok(exit)
     }
 
-    fn one(&self, model: Model, file: &str, json: bool) -> Outcome {
-        let done = self.judge(model, file)?;
+    /// Judges one file, or the calls of a stored run, which is called by its name.
+    pub(super) fn one(&self, of: &ModelArgs, file: &Path, name: &str, json: bool) -> Outcome {
+        let done = of.judge(file, name, self.timeout, self.memory)?;
         if let Some(page) = &self.html {
-            let html = results::render_timeline(&done.operations, done.initial, &done.report, file);
+            let html = results::render_timeline(&done.operations, done.initial, &done.report, name);
             output::write(page, &html)?;
         }
-        output::print(&if json { done.json(file)? } else { done.human(file) })?;
+        output::print(&if json { done.json()? } else { done.human() })?;
         Ok(done.exit)
     }
+}
 
-    fn judge(&self, model: Model, file: &str) -> Result<Done, Failure> {
+impl ModelArgs {
+    /// What a stored run says of itself.
+    pub(in crate::cli) fn of(calls: &Calls) -> anyhow::Result<Self> {
+        let model = Model::ALL.into_iter().find(|model| model.name() == calls.model);
+        let model =
+            model.with_context(|| format!("model `{}` is not known (upgrade highwater)", calls.model))?;
+        Ok(Self { model: Some(model), init: calls.init.clone() })
+    }
+
+    fn with(&self, model: Model) -> Self {
+        Self { model: Some(model), init: self.init.clone() }
+    }
+
+    /// Judges a file of calls on the model, with the usual limits of a search.
+    pub(in crate::cli) fn judge_usually(&self, file: &Path, name: &str) -> Result<Done, Failure> {
+        self.judge(file, name, TIMEOUT, MEMORY)
+    }
+
+    fn judge(&self, file: &Path, name: &str, timeout: Duration, memory: u64) -> Result<Done, Failure> {
         let started = clock::now();
+        let model = self.model.context("the operations need --model (which says what the objects are)")?;
         let source = File::open(file).map_err(|error| {
-            anyhow::anyhow!("failed to open `{file}`: {error} (name a file of operations)")
+            anyhow::anyhow!("failed to open `{}`: {error} (name a file of operations)", file.display())
         })?;
         let initial = self.initial(model)?;
-        let mut operations = operations::read(source, file, model)?;
+        let mut operations = operations::read(source, name, model)?;
         let initial = operations.values.add(&initial);
-        let settings = Settings {
-            initial,
-            timeout: self.timeout,
-            memory: usize::try_from(self.memory).unwrap_or(usize::MAX),
-        };
+        let settings = Settings { initial, timeout, memory: usize::try_from(memory).unwrap_or(usize::MAX) };
         let report = check(&operations, &settings);
         let mut caveats: Vec<String> = (report.judged.iter())
             .filter_map(|judged| match &judged.answer {
@@ -176,7 +209,7 @@ impl OperationsArgs {
             (false, true) => Exit::Held,
         };
         let elapsed_ms = clock::now().since(started) / 1_000_000;
-        Ok(Done { operations, initial, report, caveats, exit, elapsed_ms })
+        Ok(Done { name: name.to_owned(), operations, initial, report, caveats, exit, elapsed_ms })
     }
 
     /// The text of the first value.
@@ -218,28 +251,32 @@ impl Done {
         }
     }
 
-    fn human(&self, file: &str) -> String {
+    /// For people: the verdict, and the counterexample if there is one.
+    pub(in crate::cli) fn human(&self) -> String {
+        let file = &self.name;
         let word = match self.exit {
             Exit::Held => "linearizable",
             Exit::Broken => "not linearizable",
             _ => "indeterminate",
         };
-        let model = self.operations.model.name();
-        let (count, objects) = (self.operations.all.len(), self.report.objects);
-        let mut text = format!(
-            "{file}: {word}\n{count} operations on {objects} objects of model {model}, {} ms\n",
-            self.elapsed_ms
-        );
+        let mut text = format!("{file}: {word}\n{}, {} ms\n", self.summary(), self.elapsed_ms);
         if self.report.judged.is_empty() {
             text.extend(self.caveats.iter().map(|caveat| format!("{caveat}\n")));
         }
         text + &results::render_operations(&self.operations, self.initial, &self.report)
     }
 
-    fn json(&self, file: &str) -> anyhow::Result<String> {
+    /// What there is of it.
+    pub(super) fn summary(&self) -> String {
+        let (count, objects) = (self.operations.all.len(), self.report.objects);
+        format!("{count} operations on {objects} objects of model {}", self.operations.model.name())
+    }
+
+    /// The same as one object.
+    pub(in crate::cli) fn json(&self) -> anyhow::Result<String> {
         let checked = Checked {
             schema_version: 1,
-            file,
+            file: &self.name,
             model: self.operations.model.name(),
             verdict: self.verdict(),
             operations: self.operations.all.len() as u64,
@@ -252,7 +289,7 @@ impl Done {
         Ok(serde_json::to_string(&checked)?)
     }
 
-    fn findings(&self) -> Vec<Found> {
+    pub(super) fn findings(&self) -> Vec<Found> {
         let mut findings = Vec::new();
         for judged in self.report.judged.iter().take(OBJECTS_LISTED) {
             let Answer::Not(flaws) = &judged.answer else { continue };

@@ -1,12 +1,16 @@
 //! `highwater history import`: a history from elsewhere becomes a stored run, judged and listed like ours.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, ensure};
 use clap::Args;
-use results::StagedRun;
+use history::exchange::operations::Model;
+use history::{Cell, Plan};
+use results::{Calls, StagedRun};
 
-use crate::cli::input::{InputArgs, Loaded};
+use crate::cli::check::ModelArgs;
+use crate::cli::input::{From, InputArgs, Loaded};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::output::{self, ResultsArgs};
 use crate::cli::{Failure, Outcome};
@@ -16,6 +20,7 @@ const EXAMPLES: &str = "\
 Examples:
   highwater history import history.edn --set acks=all --name redpanda-7
   highwater history import producer.log consumer.log --from verifiable
+  highwater history import calls.jsonl --model register --init 0
   highwater history import run.jsonl --results /data/runs";
 
 /// Store a history from elsewhere as a run
@@ -27,6 +32,8 @@ pub(super) struct Import {
     inputs: Vec<PathBuf>,
     #[command(flatten)]
     from: InputArgs,
+    #[command(flatten)]
+    of: ModelArgs,
     /// Name of the run [default: the file's, without its ending]
     #[arg(long, value_name = "NAME", help_heading = "Output")]
     name: Option<String>,
@@ -45,6 +52,13 @@ impl Import {
         )?;
         let name = self.name.clone().unwrap_or_else(|| stem(&self.inputs[0]));
         ensure_usage(is_name(&name), "a run's name is a plain name of a directory (choose another --name)")?;
+        match (self.from.from, self.of.model) {
+            (Some(From::Operations) | None, Some(_)) => return self.store_calls(&name),
+            (Some(_), Some(_)) => {
+                return Err(anyhow!("--model is for --from operations (leave it out)").into());
+            }
+            (_, None) => {}
+        }
         let inputs: Vec<String> = self.inputs.iter().map(|path| path.display().to_string()).collect();
         let loaded = self.from.load(&inputs, &self.results)?;
         ensure_usage(loaded.run.is_none(), "it is a stored run already (`highwater check` judges it)")?;
@@ -63,8 +77,7 @@ impl Import {
 
     fn store(&self, name: &str, mut loaded: Loaded) -> Outcome {
         let interrupt = Interrupt::watch()?;
-        let staged = StagedRun::create(&self.results.root(), name)
-            .map_err(|error| anyhow!(error).context("failed to store the history (see --name, --results)"))?;
+        let staged = self.stage(name)?;
         name.clone_into(&mut loaded.history.plan.run);
         let dir = staged.dir();
         history::store(&loaded.history, &dir.history(), SESSION_BYTES_MAX)
@@ -91,6 +104,36 @@ impl Import {
             loaded.history.sessions.len(),
             results::word(judgement.word),
         ))?;
+        Ok(Exit::Held)
+    }
+}
+
+impl Import {
+    fn stage(&self, name: &str) -> anyhow::Result<StagedRun> {
+        StagedRun::create(&self.results.root(), name)
+            .map_err(|error| anyhow!(error).context("failed to store the history (see --name, --results)"))
+    }
+
+    /// Calls on objects are kept in the file they came in, with what they are judged by.
+    fn store_calls(&self, name: &str) -> Outcome {
+        self.from.refuse_settings()?;
+        let file = &self.inputs[0];
+        let done = self.of.judge_usually(file, &file.display().to_string())?;
+        let interrupt = Interrupt::watch()?;
+        let staged = self.stage(name)?;
+        let dir = staged.dir();
+        let model = self.of.model.map(Model::name).unwrap_or_default();
+        dir.write_calls(&Calls::new(model.to_owned(), self.of.init.clone()))?;
+        fs::copy(file, dir.calls()).with_context(|| format!("failed to store run `{name}`"))?;
+        dir.write_plan(&Plan::imported(name, Cell::default()))?;
+        let judgement = done.judgement(name);
+        dir.write_verdict(&judgement)?;
+        dir.write_summary(&done.human())?;
+        if let Some(exit) = interrupt.exit() {
+            return Ok(exit);
+        }
+        let run = staged.publish()?;
+        output::print(&format!("{}: {}\n", run.path().display(), judgement.headline))?;
         Ok(Exit::Held)
     }
 }
