@@ -35,10 +35,6 @@ pub fn render_human(plan: &Plan, judgement: &Judgement, width: usize, color: boo
         "findings",
         judgement.findings.iter().map(|finding| (lines::finding(finding), lines::witnesses(finding))),
     );
-    if let Some(finding) = judgement.findings.first() {
-        // Never wrapped: it is there to be copied.
-        page.text.push_str(&format!("  the story of one: highwater explain {} {}\n", plan.run, finding.kind));
-    }
     page.text.push('\n');
     page.line(&lines::counts(judgement), "  ");
     page.line(&lines::figures(judgement), "  ");

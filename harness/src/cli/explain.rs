@@ -54,6 +54,14 @@ enum ExplainFormat {
     Json,
 }
 
+/// The line that tells a finding, for who has seen a verdict with findings; empty without any. `options` are
+/// the words behind it.
+pub(super) fn hint(name: &str, options: &str, judgement: &Judgement) -> String {
+    judgement.findings.first().map_or_else(String::new, |finding| {
+        format!("the story of one: highwater explain {name} {}{options}\n", finding.kind)
+    })
+}
+
 /// What is to be explained.
 #[derive(Debug, PartialEq, Eq)]
 struct Address {
@@ -202,13 +210,7 @@ impl ExplainCommand {
     fn again(&self, loaded: &Loaded, kind: &str, number: usize) -> Vec<String> {
         // What a name means depends on where one looks.
         let name = loaded.run.as_ref().map_or_else(|| loaded.name.clone(), |run| run.display().to_string());
-        let mut options = String::new();
-        if let Some(from) = self.from.from.and_then(|from| from.to_possible_value()) {
-            options.push_str(&format!(" --from {}", from.get_name()));
-        }
-        for (name, value) in &self.from.set {
-            options.push_str(&format!(" --set {name}={value}"));
-        }
+        let options = self.from.again();
         let run = loaded.history.plan.rerun.clone();
         let check = format!("highwater check {name}{options}");
         let explain = format!("highwater explain {name} {kind}#{number}{options}");

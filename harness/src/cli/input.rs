@@ -46,6 +46,8 @@ pub(super) struct Loaded {
     pub(super) remarks: Vec<String>,
     /// Settings that follow from those given, as `name=value`.
     pub(super) implied: Vec<String>,
+    /// It is one input, so that its name is one.
+    pub(super) is_one: bool,
     /// The directory of a stored run.
     pub(super) run: Option<PathBuf>,
 }
@@ -64,6 +66,18 @@ impl InputArgs {
             Input::Run(dir) => self.load_run(input, dir),
             Input::File(source, format) => self.import(input, source, format),
         }
+    }
+
+    /// The same words on another command line.
+    pub(super) fn again(&self) -> String {
+        let mut words = String::new();
+        if let Some(from) = self.from.and_then(|from| from.to_possible_value()) {
+            words.push_str(&format!(" --from {}", from.get_name()));
+        }
+        for (name, value) in &self.set {
+            words.push_str(&format!(" --set {name}={value}"));
+        }
+        words
     }
 
     /// Whether all inputs together are one history.
@@ -157,14 +171,14 @@ impl InputArgs {
         }
         let history = history::load(plan, &dir.history()).map_err(unread)?;
         let run = Some(dir.path().to_owned());
-        Ok(Loaded { name: input.to_owned(), history, remarks: Vec::new(), implied, run })
+        Ok(Loaded { name: input.to_owned(), history, remarks: Vec::new(), implied, is_one: true, run })
     }
 
     /// Runs of ours know what they ran under.
     fn refuse_unless_foreign(&self, input: &str, plan: &Plan) -> anyhow::Result<()> {
         anyhow::ensure!(
             plan.is_imported(),
-            "`--set` is for histories from elsewhere: run `{input}` tells its own settings"
+            "`--set` is for histories from elsewhere: run `{input}` tells its own settings (leave it out)"
         );
         Ok(())
     }
@@ -176,7 +190,7 @@ impl InputArgs {
             inputs.iter().map(|input| Source::open(Path::new(input))).collect::<Result<Vec<_>, _>>();
         let import =
             exchange::import_verifiable(&mut sources.map_err(unread_file)?, plan).map_err(unread_file)?;
-        Ok(loaded(name, import, implied))
+        Ok(Loaded { is_one: false, ..loaded(name, import, implied) })
     }
 
     /// What is known of a foreign history's settings, and what follows from it.
@@ -187,7 +201,7 @@ impl InputArgs {
 }
 
 fn loaded(name: String, import: exchange::Import, implied: Vec<String>) -> Loaded {
-    Loaded { name, history: import.history, remarks: import.remarks, implied, run: None }
+    Loaded { name, history: import.history, remarks: import.remarks, implied, is_one: true, run: None }
 }
 
 fn needs_model(input: &str) -> Failure {

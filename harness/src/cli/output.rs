@@ -23,6 +23,11 @@ pub(super) struct ResultsArgs {
 }
 
 impl ResultsArgs {
+    /// What a command line needs to look there too: nothing, or ` --results DIR`.
+    pub(super) fn again(&self) -> String {
+        self.results.as_ref().map(|dir| format!(" --results {}", dir.display())).unwrap_or_default()
+    }
+
     /// The directory.
     pub(super) fn root(&self) -> PathBuf {
         let named = || std::env::var_os("HIGHWATER_RESULTS").filter(|dir| !dir.is_empty()).map(PathBuf::from);

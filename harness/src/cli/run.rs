@@ -9,7 +9,7 @@ use history::Plan;
 
 use super::flags::PlanArgs;
 use super::output::{self, ResultsArgs, VerbosityArgs};
-use super::{Failure, Outcome};
+use super::{Failure, Outcome, explain};
 use crate::planning::{self, Drawn};
 use crate::runner::{self, Arm, RunOptions, RunOutcome};
 
@@ -48,7 +48,7 @@ struct ReportArgs {
     output: Vec<PathBuf>,
 }
 
-#[derive(ValueEnum, Debug, Clone, Copy)]
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
 enum ReportFormat {
     /// For a terminal
     Human,
@@ -77,6 +77,9 @@ impl RunCommand {
         let RunOutcome { judgement, exit, error, .. } = runner::run(plan.clone(), &options);
         if let Some(judgement) = &judgement {
             self.report.write(&plan, judgement)?;
+            if self.report.format == ReportFormat::Human {
+                output::print(&explain::hint(&plan.run, &self.results.again(), judgement))?;
+            }
         }
         match error {
             Some(error) => Err(Failure::new(exit, anyhow::Error::msg(error))),

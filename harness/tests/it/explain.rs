@@ -52,6 +52,23 @@ fn a_finding_of_a_file_and_of_the_run_it_became_is_told() {
 }
 
 #[test]
+fn a_verdict_names_the_line_that_tells_its_first_finding() {
+    let desk = Desk::new();
+    desk.well("history import lost.jsonl --results kept");
+    for line in [
+        "check lost.jsonl",
+        "check lost.jsonl --from jepsen --set acks=all",
+        "check kept/lost",
+        "check lost --results kept",
+    ] {
+        let (_, stdout, _) = desk.run(line);
+        let hint = stdout.lines().last().and_then(|line| line.strip_prefix("the story of one: highwater "));
+        let told = desk.well(hint.unwrap_or_else(|| panic!("{line}: {stdout}")));
+        assert!(told.contains("what each side saw"), "{line}: {told}");
+    }
+}
+
+#[test]
 fn findings_are_listed_by_the_names_that_explain_takes() {
     let desk = Desk::new();
     let listed = desk.well("explain lost.jsonl");

@@ -74,7 +74,6 @@ fn a_loss_that_the_settings_allow() {
         - p0#2 was acknowledged at offset 212 of partition 1, which now holds p1#9 (at 3.8 s, during
           fault 1)
         - and 1309 more (verdict.json names the first 5)
-      the story of one: highwater explain r-20261121-000007 lost-write
 
     records: 10000 sent, 9900 acknowledged, 100 reported failed, 100 in doubt, 9950 in the log, 9950
       delivered to readers; 2 leader changes; 31 requests retried
@@ -115,7 +114,6 @@ fn a_broken_promise() {
           fault 1)
         - p0#2 was acknowledged at offset 212 of partition 1, which now holds p1#9 (at 3.8 s, during
           fault 1)
-      the story of one: highwater explain r-20261121-000007 lost-write
 
     records: 10000 sent, 9900 acknowledged, 100 reported failed, 100 in doubt, 9950 in the log, 9950
       delivered to readers; 2 leader changes; 31 requests retried

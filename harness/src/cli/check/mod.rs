@@ -11,9 +11,9 @@ use serde::Serialize;
 
 pub(super) use self::operations::ModelArgs;
 use self::operations::OperationsArgs;
-use super::Outcome;
 use super::input::{From, InputArgs, Loaded};
 use super::output::{self, ResultsArgs};
+use super::{Outcome, explain};
 use crate::exit::Exit;
 
 const EXAMPLES: &str = "\
@@ -129,7 +129,14 @@ impl CheckCommand {
     fn render(&self, loaded: &Loaded, judgement: &Judgement, took: &Took) -> anyhow::Result<String> {
         let (width, color) = output::terminal();
         Ok(match self.format {
-            CheckFormat::Human => results::render_human(&loaded.history.plan, judgement, width, color),
+            CheckFormat::Human => {
+                let mut text = results::render_human(&loaded.history.plan, judgement, width, color);
+                if loaded.is_one {
+                    let options = self.input.again() + &self.results.again();
+                    text.push_str(&explain::hint(&loaded.name, &options, judgement));
+                }
+                text
+            }
             CheckFormat::Json => serde_json::to_string(&Checked {
                 schema_version: 1,
                 file: &loaded.name,
