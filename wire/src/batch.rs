@@ -1,5 +1,4 @@
-//! The v2 record batch, read by its 61-byte header: parse, check, patch, iterate. Its records stay opaque,
-//! but for their timestamps ([`record_times`]).
+//! The v2 record batch, read by its 61-byte header: parse, check, patch, stamp, iterate. Its records stay opaque.
 //!
 //! Layout (Kafka documentation, "Record batch"): baseOffset 0..8, batchLength 8..12, partitionLeaderEpoch
 //! 12..16, magic 16, crc 17..21, attributes 21..23, lastOffsetDelta 23..27, baseTimestamp 27..35, maxTimestamp
@@ -211,24 +210,6 @@ pub fn iter(records: Bytes) -> impl Iterator<Item = Result<(Header, Bytes), Batc
             rest.clear();
         }
         Some(next)
-    })
-}
-
-/// Offset and timestamp (ms) of each record of an uncompressed batch, in order. Ends early if a record cannot
-/// be read, and is empty for a compressed batch.
-pub fn record_times(batch: &[u8]) -> impl Iterator<Item = (i64, i64)> + '_ {
-    let header = Header::parse(batch).ok().filter(|header| header.compression() == 0);
-    let mut rest = header.and_then(|header| batch.get(HEADER..header.size)).unwrap_or_default();
-    std::iter::from_fn(move || {
-        let header = header?;
-        let length = usize::try_from(varint(&mut rest)?).ok()?;
-        let (mut record, after) = rest.split_at_checked(length)?;
-        rest = after;
-        // Attributes come first.
-        record = record.get(1..)?;
-        let time = varint(&mut record)?;
-        let offset = varint(&mut record)?;
-        Some((header.base_offset.checked_add(offset)?, header.base_timestamp.checked_add(time)?))
     })
 }
 

@@ -14,7 +14,7 @@ use super::report::Reporter;
 use super::storage::{self, Logs, StorageError};
 use super::{clean, clock, connection, uplink};
 use crate::core::settings::Settings;
-use crate::core::{Broker, BrokerConfig, Input, ProducerSnapshot};
+use crate::core::{Broker, BrokerConfig, Input};
 use crate::flaws::Flaw;
 
 const TICK: Duration = Duration::from_millis(10);
@@ -125,8 +125,7 @@ async fn end(host: &Host) -> Result<(), ServeError> {
     let epoch = host.with(|engine| {
         engine.logs.sync()?;
         for (key, _) in engine.core.high_watermarks() {
-            if let Some(snapshot) = engine.core.producer_snapshot(key).filter(ProducerSnapshot::says_anything)
-            {
+            if let Some(snapshot) = engine.core.producer_snapshot(key) {
                 engine.logs.keep(key, &snapshot)?;
             }
         }

@@ -10,11 +10,16 @@ use super::storage::{CleanedLog, CleaningJob, CleaningOrder, StorageError};
 use crate::core::settings::Settings;
 use crate::core::{CleaningPolicy, Input, PartitionKey, RetentionPolicy, retained};
 
+/// Logs whose retention is looked at in one go.
+const AT_ONCE: usize = 16;
+
 /// When what is to be looked at next, and the compaction under way.
 pub(super) struct Janitor {
     retain_at_ms: u64,
+    /// Logs of this round of retention that were not looked at yet.
+    aging: VecDeque<PartitionKey>,
     clean_at_ms: u64,
-    /// Logs of this round that were not looked at yet.
+    /// Logs of this round of compaction that were not looked at yet.
     waiting: VecDeque<PartitionKey>,
     job: Option<Receiver<Result<CleanedLog, StorageError>>>,
 }
@@ -25,6 +30,7 @@ impl Janitor {
         let now_ms = super::clock::millis();
         Self {
             retain_at_ms: now_ms + settings.number("log.retention.check.interval.ms"),
+            aging: VecDeque::new(),
             clean_at_ms: now_ms + settings.number("log.cleaner.backoff.ms"),
             waiting: VecDeque::new(),
             job: None,
@@ -36,15 +42,7 @@ impl Janitor {
     /// # Errors
     /// If the files of a log cannot be changed.
     pub(super) fn tick(&mut self, host: &Rc<Host>, now_ms: u64) -> Result<(), StorageError> {
-        if now_ms >= self.retain_at_ms {
-            let due = host.with(|engine| {
-                self.retain_at_ms = now_ms + engine.core.settings().number("log.retention.check.interval.ms");
-                expired(engine, now_ms)
-            });
-            for (key, before) in due {
-                host.step(Input::DeleteRecords { key, before });
-            }
-        }
+        self.retain(host, now_ms);
         if let Some(job) = &self.job {
             let outcome = match job.try_recv() {
                 Ok(outcome) => Some(outcome),
@@ -57,6 +55,22 @@ impl Janitor {
         }
         self.start(host, now_ms);
         Ok(())
+    }
+
+    /// Deletes what may go of some logs: each deletion is a write that must be durable, and a thousand of them at
+    /// once would keep everyone waiting.
+    fn retain(&mut self, host: &Rc<Host>, now_ms: u64) {
+        if now_ms >= self.retain_at_ms {
+            host.with(|engine| {
+                self.retain_at_ms = now_ms + engine.core.settings().number("log.retention.check.interval.ms");
+                self.aging = every_log(engine);
+            });
+        }
+        for key in self.aging.drain(..self.aging.len().min(AT_ONCE)) {
+            if let Some(before) = host.with(|engine| expired(engine, key, now_ms)) {
+                host.step(Input::DeleteRecords { key, before });
+            }
+        }
     }
 
     /// Starts the next compaction of this round, or the next round.
@@ -77,8 +91,7 @@ impl Janitor {
                 let settings = engine.core.settings();
                 self.clean_at_ms = now_ms + settings.number("log.cleaner.backoff.ms").max(1);
                 if settings.get("log.cleaner.enable") == "true" {
-                    self.waiting = engine.logs.sizes().into_iter().map(|(key, _)| key).collect();
-                    self.waiting.make_contiguous().sort_unstable();
+                    self.waiting = every_log(engine);
                 }
             });
         }
@@ -107,25 +120,26 @@ fn finish(host: &Rc<Host>, outcome: Result<CleanedLog, StorageError>) -> Result<
     Ok(())
 }
 
-/// The logs whose oldest segments may go, and where they are to start.
-fn expired(engine: &Engine, now_ms: u64) -> Vec<(PartitionKey, i64)> {
+/// The logs here, in order.
+fn every_log(engine: &Engine) -> VecDeque<PartitionKey> {
+    let mut keys: VecDeque<_> = engine.logs.sizes().into_iter().map(|(key, _)| key).collect();
+    keys.make_contiguous().sort_unstable();
+    keys
+}
+
+/// Where a log is to start, if its oldest segments may go.
+fn expired(engine: &Engine, key: PartitionKey, now_ms: u64) -> Option<i64> {
     let (core, settings) = (&engine.core, engine.core.settings());
-    let due = |(key, _): (PartitionKey, u64)| {
-        let (_, topic) = core.image().topic(key.topic)?;
-        if !settings.topic_has(&topic.configs, "cleanup.policy", "delete") {
-            return None;
-        }
-        let policy = RetentionPolicy {
-            ms: settings.topic_limit(&topic.configs, "retention.ms"),
-            bytes: settings.topic_limit(&topic.configs, "retention.bytes"),
-        };
-        let segments = engine.logs.segments(key).ok()?;
-        let before = retained(&segments, core.high_watermark(key)?, policy, core.wall_ms(now_ms))?;
-        Some((key, before))
+    let (_, topic) = core.image().topic(key.topic)?;
+    if !settings.topic_has(&topic.configs, "cleanup.policy", "delete") {
+        return None;
+    }
+    let policy = RetentionPolicy {
+        ms: settings.topic_limit(&topic.configs, "retention.ms"),
+        bytes: settings.topic_limit(&topic.configs, "retention.bytes"),
     };
-    let mut found: Vec<_> = engine.logs.sizes().into_iter().filter_map(due).collect();
-    found.sort_unstable();
-    found
+    let segments = engine.logs.segments(key).ok()?;
+    retained(&segments, core.high_watermark(key)?, policy, core.wall_ms(now_ms))
 }
 
 /// A compaction of a log, if its topic asks for one and it is time.

@@ -66,16 +66,6 @@ fn base_offset_and_leader_epoch_are_patched_outside_the_checksum() {
 }
 
 #[test]
-fn the_times_of_records_are_read_from_an_uncompressed_batch() {
-    let batch = encode(&["first", "the second", "third"]);
-    let times: Vec<_> = batch::record_times(&batch).collect();
-    assert_eq!(times, [(0, 1_000), (1, 1_001), (2, 1_002)]);
-    let mut compressed = batch.to_vec();
-    compressed[22] |= 1;
-    assert_eq!(batch::record_times(&compressed).count(), 0);
-}
-
-#[test]
 fn iteration_ends_at_the_torn_batch() {
     let one = encode(&["a"]);
     let blob = [&one[..], &one[..], &one[..one.len() - 1]].concat();
@@ -99,14 +89,5 @@ proptest! {
     fn garbage_is_refused_without_a_crash(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let _ = Header::check(&bytes);
         let _ = batch::iter(Bytes::from(bytes.clone())).count();
-        let _ = batch::record_times(&bytes).count();
-    }
-
-    #[test]
-    fn a_mutated_batch_never_crashes_the_reader_of_times(at in 0_usize..200, value in any::<u8>()) {
-        let mut batch = encode(&["one value", "another value"]).to_vec();
-        let at = at % batch.len();
-        batch[at] = value;
-        let _ = batch::record_times(&batch).count();
     }
 }

@@ -22,6 +22,9 @@ use crate::server::clock;
 use crate::server::connection::{Answer, Closed};
 use crate::server::engine::Host;
 
+/// Kafka's number of the codec.
+const ZSTD: i16 = 4;
+
 /// Appends, and answers when the acks asked for are there.
 ///
 /// # Errors
@@ -52,7 +55,7 @@ pub(super) fn handle(host: &Rc<Host>, head: Head) -> Result<Answer, Closed> {
                 Err(error) => Err(error),
                 Ok(_) if forbidden => Err(ResponseError::InvalidTopicException),
                 Ok(key) if !seen.insert(key) => Err(ResponseError::InvalidRequest),
-                Ok(key) => framed(data.records).map(|(header, bytes)| {
+                Ok(key) => framed(data.records, head.version).map(|(header, bytes)| {
                     let none = BTreeMap::new();
                     let configs = image.topic(key.topic).map_or(&none, |(_, topic)| &topic.configs);
                     accepted.push(checked(host, key, configs, &header, bytes));
@@ -117,7 +120,7 @@ fn answer(result: &ProduceResult) -> PartitionProduceResponse {
 
 /// A produce request of version 3 and later carries exactly one v2 batch a partition (Apache Kafka,
 /// `ProduceRequest.validateRecords`); the log looks at its checksum next.
-fn framed(records: Option<Bytes>) -> Result<(Header, Bytes), ResponseError> {
+fn framed(records: Option<Bytes>, version: i16) -> Result<(Header, Bytes), ResponseError> {
     let bytes = records.filter(|bytes| !bytes.is_empty()).ok_or(ResponseError::InvalidRecord)?;
     let header = match Header::check(&bytes) {
         Ok(header) => header,
@@ -128,6 +131,10 @@ fn framed(records: Option<Bytes>) -> Result<(Header, Bytes), ResponseError> {
             return Err(ResponseError::InvalidRecord);
         }
     };
+    if header.compression() == ZSTD && version < 7 {
+        // KIP-110
+        return Err(ResponseError::UnsupportedCompressionType);
+    }
     if header.size == bytes.len() { Ok((header, bytes)) } else { Err(ResponseError::InvalidRecord) }
 }
 

@@ -82,7 +82,7 @@ impl CleaningJob {
                 Ok(CleanedLog { key, generation, to, first_dirty, files, bytes: (before, after) })
             }
             Err(error) => {
-                files.iter().for_each(|file| drop(fs::remove_file(&file.aside)));
+                discard(&files);
                 Err(error)
             }
         }
@@ -131,6 +131,18 @@ impl CleaningJob {
         let end = facts.last().map_or(0, |facts| facts.end);
         Ok(cleaner.learned().min(end))
     }
+}
+
+impl CleanedLog {
+    /// Nobody wants it.
+    pub(super) fn discard(self) {
+        discard(&self.files);
+    }
+}
+
+/// What cannot be removed now is when the log is opened next.
+fn discard(files: &[CleanedFile]) {
+    files.iter().for_each(|file| drop(fs::remove_file(&file.aside)));
 }
 
 impl CleanedFile {

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use wire::batch::{Header, record_times};
+use wire::batch::Header;
 use wire::power;
+use wire::records::Opened;
 
 use super::cleaning::{CleanedLog, CleaningJob, CleaningOrder};
 use super::keepsakes::{self, Epochs};
@@ -120,6 +121,8 @@ impl PartitionLog {
     pub(super) fn moved(&mut self, from: &Path, to: &Path) {
         if self.path == from {
             to.clone_into(&mut self.path);
+            // A compaction under way knows the old names.
+            self.generation += 1;
             self.sealed.iter_mut().chain([&mut self.active]).for_each(|segment| segment.moved(to));
         }
     }
@@ -186,9 +189,9 @@ impl PartitionLog {
         self.sealed.iter().chain([&self.active]).map(Segment::facts).collect()
     }
 
-    /// Writes down what is known of producers.
+    /// Writes down what is known of producers, if anything is.
     pub(super) fn keep(&self, snapshot: &ProducerSnapshot) -> Result<(), StorageError> {
-        keepsakes::write_snapshot(&self.path, snapshot)
+        if snapshot.says_anything() { keepsakes::write_snapshot(&self.path, snapshot) } else { Ok(()) }
     }
 
     /// A compaction of the sealed segments, if it is time for one.
@@ -205,7 +208,7 @@ impl PartitionLog {
     /// log below where it went to.
     pub(super) fn adopt(&mut self, cleaned: CleanedLog) -> Result<Option<Vec<BatchInfo>>, StorageError> {
         if cleaned.generation != self.generation {
-            cleaned.files.iter().for_each(|file| drop(fs::remove_file(&file.aside)));
+            cleaned.discard();
             return Ok(None);
         }
         // Where epochs begin can be read from what is there, and afterwards perhaps no more.
@@ -320,10 +323,10 @@ impl PartitionLog {
         self.sealed.iter().chain([&self.active]).flat_map(|segment| &segment.places)
     }
 
-    /// The batches that hold records from `start` on and below `end`.
+    /// The batches with records from `start` on and below `end`.
     fn visible(&self, start: i64, end: i64) -> impl Iterator<Item = &Place> {
         let from = self.places().skip_while(move |place| place.end_offset <= start);
-        from.take_while(move |place| place.base_offset < end)
+        from.take_while(move |place| place.base_offset < end).filter(|place| !place.empty)
     }
 
     /// The epoch of the batch that holds an offset, or of the one before it.
@@ -331,31 +334,30 @@ impl PartitionLog {
         self.places().take_while(|place| place.base_offset <= offset).last().map(|place| place.leader_epoch)
     }
 
-    /// The first record at or after a time, from `start` on and below `end`. In a compressed batch, whose records cannot be seen,
-    /// it is the first of the batch: what a reader looks for comes at most a batch later.
+    /// The first record at or after a time, from `start` on and below `end`.
     ///
     /// # Errors
-    /// If the batch cannot be read.
+    /// If a batch cannot be read.
     pub(crate) fn find_time(
         &self,
         timestamp: i64,
         start: i64,
         end: i64,
     ) -> Result<Option<Stored>, StorageError> {
-        let visible = self.visible(start, end);
-        let Some(place) = visible.into_iter().find(|place| place.max_timestamp >= timestamp) else {
-            return Ok(None);
-        };
-        let bytes = self.read(place.base_offset, place.end_offset)?;
-        let first = record_times(&bytes).find(|(offset, time)| *offset >= start && *time >= timestamp);
-        let (offset, time) = first.unwrap_or((place.base_offset, place.max_timestamp));
-        Ok(Some(Stored { offset, timestamp: time, leader_epoch: place.leader_epoch }))
+        let late = self.visible(start, end).filter(|place| place.max_timestamp >= timestamp);
+        for place in late {
+            let found = self.find_in(place, |offset, time| offset >= start && time >= timestamp)?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 
-    /// The record with the highest timestamp from `start` on and below `end` (KIP-734), the last of the batch if it is compressed.
+    /// The record with the highest timestamp from `start` on and below `end` (KIP-734).
     ///
     /// # Errors
-    /// If the batch cannot be read.
+    /// If its batch cannot be read.
     pub(crate) fn find_latest(&self, start: i64, end: i64) -> Result<Option<Stored>, StorageError> {
         let visible = self.visible(start, end);
         // The first of equals.
@@ -364,10 +366,26 @@ impl PartitionLog {
         else {
             return Ok(None);
         };
+        let found = self.find_in(place, |_, time| time == place.max_timestamp)?;
+        let (offset, timestamp) = (place.end_offset - 1, place.max_timestamp);
+        Ok(found.or(Some(Stored { offset, timestamp, leader_epoch: place.leader_epoch })))
+    }
+
+    /// The first record of a batch that is wanted, by offset and time.
+    fn find_in(
+        &self,
+        place: &Place,
+        wanted: impl Fn(i64, i64) -> bool,
+    ) -> Result<Option<Stored>, StorageError> {
         let bytes = self.read(place.base_offset, place.end_offset)?;
-        let found = record_times(&bytes).find(|(_, time)| *time == place.max_timestamp);
-        let offset = found.map_or(place.end_offset - 1, |(offset, _)| offset);
-        Ok(Some(Stored { offset, timestamp: place.max_timestamp, leader_epoch: place.leader_epoch }))
+        let batch = Opened::of(&bytes).doing("read", &self.path)?;
+        let mut records = batch.records().map_while(Result::ok);
+        let found = records.find(|record| wanted(record.offset, record.timestamp));
+        Ok(found.map(|record| Stored {
+            offset: record.offset,
+            timestamp: record.timestamp,
+            leader_epoch: place.leader_epoch,
+        }))
     }
 }
 

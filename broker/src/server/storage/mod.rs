@@ -230,7 +230,10 @@ impl Logs {
     /// If the files cannot be swapped.
     pub(crate) fn adopt(&mut self, cleaned: CleanedLog) -> Result<Option<Vec<BatchInfo>>, StorageError> {
         let (key, first_dirty) = (cleaned.key, cleaned.first_dirty);
-        let Some(log) = self.logs.get_mut(&key) else { return Ok(None) };
+        let Some(log) = self.logs.get_mut(&key) else {
+            cleaned.discard();
+            return Ok(None);
+        };
         let left = log.adopt(cleaned)?;
         if left.is_some() {
             self.cleaned.insert(key, first_dirty);

@@ -12,6 +12,9 @@ use wire::power::{self, Note};
 use super::{Doing, StorageError};
 use crate::core::{BatchInfo, SegmentFacts};
 
+/// Buffer for a pass over headers: many small batches are read at once, the bodies of large ones never.
+const HEADERS: usize = 8 << 10;
+
 /// Where a batch lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
@@ -20,6 +23,8 @@ pub(super) struct Place {
     pub(super) leader_epoch: i32,
     pub(super) max_timestamp: i64,
     pub(super) at: u64,
+    /// Compaction has left nothing of it but its offsets and sequence numbers.
+    pub(super) empty: bool,
 }
 
 impl Place {
@@ -31,6 +36,7 @@ impl Place {
             leader_epoch,
             max_timestamp: header.max_timestamp,
             at,
+            empty: header.count == 0,
         }
     }
 }
@@ -83,24 +89,22 @@ impl Segment {
         let mut cut = None;
         let mut next_offset = base_offset;
         let mut buffer = Vec::new();
-        let mut reader: Option<BufReader<File>> = None;
+        let mut headers = BufReader::with_capacity(HEADERS, segment.file.try_clone().doing("open", path)?);
+        while next_offset < trusted
+            && let Some(header) =
+                known_batch(&mut headers, length - segment.size, trusted, &mut buffer).doing("read", path)?
+        {
+            if header.base_offset < next_offset {
+                break;
+            }
+            segment.place(&header, header.base_offset, header.leader_epoch);
+            next_offset = header.last_offset() + 1;
+            batches.push(BatchInfo::read(&header, &buffer));
+        }
+        segment.file.seek(SeekFrom::Start(segment.size)).doing("seek", path)?;
+        let mut reader = BufReader::with_capacity(1 << 20, segment.file.try_clone().doing("open", path)?);
         while segment.size < length {
-            let left = length - segment.size;
-            let known = match &reader {
-                Some(_) => None,
-                None => known_batch(&segment.file, segment.size, left, trusted, &mut buffer)
-                    .doing("read", path)?,
-            };
-            let found = match (known, &mut reader) {
-                (Some(header), _) => Ok(header),
-                (None, Some(reader)) => next_batch(reader, left, &mut buffer).doing("read", path)?,
-                (None, reader) => {
-                    let mut file = segment.file.try_clone().doing("open", path)?;
-                    file.seek(SeekFrom::Start(segment.size)).doing("seek", path)?;
-                    let reader = reader.insert(BufReader::with_capacity(1 << 20, file));
-                    next_batch(reader, left, &mut buffer).doing("read", path)?
-                }
-            };
+            let found = next_batch(&mut reader, length - segment.size, &mut buffer).doing("read", path)?;
             match found {
                 Ok(header) if header.base_offset >= next_offset => {
                     segment.place(&header, header.base_offset, header.leader_epoch);
@@ -261,11 +265,10 @@ impl Segment {
     }
 }
 
-/// The header of the batch at a position, if the batch is whole and lies below `trusted`; a marker is read
-/// with it, since what it says is not in the header.
+/// The header of the next batch, if the batch is whole and lies below `trusted`; a marker is read with it, since
+/// what it says is not in the header.
 fn known_batch(
-    file: &File,
-    at: u64,
+    reader: &mut BufReader<File>,
     left: u64,
     trusted: i64,
     buffer: &mut Vec<u8>,
@@ -274,14 +277,16 @@ fn known_batch(
         return Ok(None);
     }
     buffer.resize(HEADER, 0);
-    file.read_exact_at(buffer, at)?;
+    reader.read_exact(buffer)?;
     let good = |header: &Header| header.size as u64 <= left && header.last_offset() < trusted;
-    let header = Header::parse(buffer).ok().filter(good);
-    if let Some(header) = header.filter(Header::is_control) {
+    let Some(header) = Header::parse(buffer).ok().filter(good) else { return Ok(None) };
+    if header.is_control() {
         buffer.resize(header.size, 0);
-        file.read_exact_at(buffer, at)?;
+        reader.read_exact(&mut buffer[HEADER..])?;
+    } else {
+        reader.seek_relative(i64::try_from(header.size - HEADER).unwrap_or(i64::MAX))?;
     }
-    Ok(header)
+    Ok(Some(header))
 }
 
 /// Reads one batch into `buffer` and checks it; the inner error says why it must be cut.

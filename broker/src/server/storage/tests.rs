@@ -174,6 +174,24 @@ fn records_are_found_by_time() {
 }
 
 #[test]
+fn records_are_found_by_time_in_compressed_batches_and_never_in_empty_ones() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut logs, _, _) = open(folder.path());
+    logs.create(KEY, "orders", NEVER).expect("creates");
+    let opened = |time| wire::records::Opened::of(&encode(2, time)).expect("opens");
+    logs.append(KEY, 0, 5, &opened(0).recoded(1).expect("packs"), 0).expect("appends");
+    logs.append(KEY, 2, 5, &opened(9_000).rewritten(&[], None), 0).expect("appends");
+    logs.append(KEY, 4, 5, &opened(2_000).recoded(4).expect("packs"), 0).expect("appends");
+    let log = logs.log(KEY).expect("there");
+    let found = |time| log.find_time(time, 0, 6).expect("reads").map(|stored| stored.offset);
+    assert_eq!(
+        [found(0), found(1), found(2), found(2_001), found(2_002)],
+        [Some(0), Some(1), Some(4), Some(5), None]
+    );
+    assert_eq!(log.find_latest(0, 6).expect("reads").map(|stored| stored.offset), Some(5));
+}
+
+#[test]
 fn a_topic_made_again_under_its_name_pushes_the_old_log_aside() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut logs = filled(folder.path(), 2, NEVER);

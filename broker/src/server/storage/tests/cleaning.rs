@@ -109,31 +109,52 @@ fn a_log_that_was_cut_meanwhile_is_left_alone() {
     assert!(aside.into_iter().all(|path| path.extension() != Some("cleaned".as_ref())));
 }
 
-/// Before the new file has its name, the old ones count; after, the new one does, whatever of the old is left.
+/// Before the new file has its name, the old ones count; after, the new one does, whatever of the old is left. So
+/// it is for a kill and for a power failure, in which what was never synced vanishes.
 #[test]
 fn a_crash_at_any_step_leaves_the_old_or_the_new() {
-    for step in 0..3 {
+    let half_written = 0;
+    let renamed = 3;
+    let steps = 0..6;
+    for (step, power) in steps.flat_map(|step| [(step, false), (step, true)]) {
         let folder = tempfile::tempdir().expect("a folder");
-        let logs = keyed_log(folder.path());
+        let mut logs = keyed_log(folder.path());
+        logs.sync().expect("the active one too");
         let before = contents(&logs).0;
         let job = logs.cleaning(KEY, order(99)).expect("due");
         drop(job.run().expect("runs"));
         drop(logs);
-        let aside = file(folder.path(), 0).with_extension("cleaned");
-        if step == 0 {
-            // In the middle of writing.
-            let whole = fs::read(&aside).expect("reads");
+        let first = file(folder.path(), 0);
+        let aside = first.with_extension("cleaned");
+        let whole = fs::read(&aside).expect("reads");
+        if step == half_written {
             fs::write(&aside, &whole[..whole.len() / 2]).expect("writes");
         }
-        if step == 2 {
-            // The name was taken, the other segments are still there.
-            fs::rename(&aside, file(folder.path(), 0)).expect("renames");
+        // What `Segment::replaced` and the log do after it, up to the step.
+        let mut note = power::Note::beside(&first);
+        if step >= 2 {
+            let longest = fs::metadata(&first).expect("there").len().max(whole.len() as u64);
+            note.write(longest).expect("writes");
         }
-        let (logs, _, notes) = open(folder.path());
-        let now = contents(&logs).0;
-        assert_eq!(now, if step == 2 { CLEAN.map(str::to_owned).to_vec() } else { before }, "step {step}");
-        assert_eq!(notes.len(), if step == 2 { 3 } else { 0 }, "{notes:?}");
+        if step >= renamed {
+            fs::rename(&aside, &first).expect("renames");
+        }
+        if step >= 4 {
+            note.write(whole.len() as u64).expect("writes");
+        }
+        if step >= 5 {
+            fs::remove_file(power::note_path(&file(folder.path(), 2))).expect("removes");
+            fs::remove_file(file(folder.path(), 2)).expect("removes");
+            fs::remove_file(power::note_path(&file(folder.path(), 4))).expect("removes");
+        }
+        if power {
+            power::fail(folder.path(), None).expect("fails");
+        }
+        let (logs, _, _) = open(folder.path());
+        let wanted = if step >= renamed { CLEAN.map(str::to_owned).to_vec() } else { before };
+        assert_eq!(contents(&logs).0, wanted, "step {step}, power failure: {power}");
         assert!(!aside.exists());
+        assert_eq!(logs.segments(KEY).expect("there").len(), if step >= renamed { 2 } else { 5 });
     }
 }
 
