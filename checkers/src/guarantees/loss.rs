@@ -1,6 +1,7 @@
 //! When records may vanish: acknowledged ones, unconfirmed ones, and those a reader has seen.
 
 use super::{Acks, Cause, Promise, Terms};
+use crate::Expectation;
 
 /// Acknowledged records are kept. The table of guarantees §2, row by row.
 pub(super) fn acknowledged(terms: &Terms) -> Option<Promise> {
@@ -67,6 +68,15 @@ pub(super) fn visible(terms: &Terms) -> Option<Promise> {
         Cause::InSyncOne | Cause::InSyncSeveral => Promise::must_hold(Cause::BelowHighWatermark),
         _ => promise,
     })
+}
+
+/// A reader is given every record of the log. Where no drain tells a record that was lost from one that was
+/// never given (a history from elsewhere), records must be kept as well for this to be promised.
+pub(super) fn given(terms: &Terms) -> Option<Promise> {
+    match acknowledged(terms).filter(|_| terms.envelope.unknown) {
+        Some(kept) if kept.expectation != Expectation::MustHold => Some(kept),
+        _ => visible(terms),
+    }
 }
 
 /// Two reads of one offset agree: below the high watermark as acknowledged loss, and nothing that a

@@ -62,7 +62,7 @@ pub(crate) static VISIBILITY: Guarantee = Guarantee {
 pub(crate) static UNSEEN: Guarantee = Guarantee {
     name: "unseen",
     promise: "a reader that caught up was given every record",
-    rule: loss::visible,
+    rule: loss::given,
     needs_log: true,
 };
 
