@@ -24,7 +24,7 @@ pub use listing::render_runs;
 pub use markdown::render_markdown;
 pub use matrix::{MatrixRow, render_matrix};
 pub use operations::{render_operations, render_timeline};
-pub use rundir::{Calls, RunDir, StagedRun};
+pub use rundir::{Calls, NodeLine, RunDir, StagedRun};
 pub use runs::{Planned, RunState, RunSummary, list_runs};
 pub use story::Story;
 pub use words::word;

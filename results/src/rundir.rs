@@ -1,6 +1,7 @@
 //! The directory of one run (`docs/results-format.md`).
 
 mod calls;
+mod node_lines;
 mod staged;
 
 use std::fs;
@@ -14,6 +15,7 @@ use history::plan::PLAN_VERSION;
 
 use crate::files::{self, ResultsError};
 pub use calls::Calls;
+pub use node_lines::NodeLine;
 pub use staged::StagedRun;
 
 const PLAN: &str = "plan.json";

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{anyhow, bail, ensure};
 use checkers::{CATALOG, Finding, Judgement};
 use clap::{Args, ValueEnum};
-use results::Story;
+use results::{RunDir, Story};
 use serde::Serialize;
 
 use super::check::ModelArgs;
@@ -179,13 +179,14 @@ impl ExplainCommand {
         if of_kind.is_empty() {
             bail!("`{name}` has no finding `{kind}` (`highwater explain {name}` lists those it has)");
         }
+        let nodes = loaded.run.as_ref().map(RunDir::node_lines).unwrap_or_default();
         // What is legal and what is not are findings of their own, numbered through.
         let mut stories = of_kind
             .iter()
             .flat_map(|finding| (1..=finding.examples.len().max(1)).map(move |at| (*finding, at)));
-        let chosen = stories
-            .nth(number - 1)
-            .and_then(|(finding, at)| Some((finding, Story::of(&loaded.history, judgement, finding, at)?)));
+        let chosen = stories.nth(number - 1).and_then(|(finding, at)| {
+            Some((finding, Story::of(&loaded.history, judgement, finding, at, &nodes)?))
+        });
         let Some((finding, mut story)) = chosen else {
             let count: u64 = of_kind.iter().map(|finding| finding.count).sum();
             let kept: usize = of_kind.iter().map(|finding| finding.examples.len().max(1)).sum();
@@ -209,7 +210,8 @@ impl ExplainCommand {
     /// The lines that show it again: the run itself, if it was ours, its verdict, this story.
     fn again(&self, loaded: &Loaded, kind: &str, number: usize) -> Vec<String> {
         // What a name means depends on where one looks.
-        let name = loaded.run.as_ref().map_or_else(|| loaded.name.clone(), |run| run.display().to_string());
+        let name =
+            loaded.run.as_ref().map_or_else(|| loaded.name.clone(), |run| run.path().display().to_string());
         let options = self.from.again();
         let run = loaded.history.plan.rerun.clone();
         let check = format!("highwater check {name}{options}");

@@ -1,6 +1,6 @@
 //! Histories that a command is given: stored runs by name or directory, and files of other systems.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
@@ -49,7 +49,7 @@ pub(super) struct Loaded {
     /// It is one input, so that its name is one.
     pub(super) is_one: bool,
     /// The directory of a stored run.
-    pub(super) run: Option<PathBuf>,
+    pub(super) run: Option<RunDir>,
 }
 
 /// What a name on the command line stands for.
@@ -170,7 +170,7 @@ impl InputArgs {
             (plan.cell, implied) = planning::told(&self.set)?;
         }
         let history = history::load(plan, &dir.history()).map_err(unread)?;
-        let run = Some(dir.path().to_owned());
+        let run = Some(dir);
         Ok(Loaded { name: input.to_owned(), history, remarks: Vec::new(), implied, is_one: true, run })
     }
 

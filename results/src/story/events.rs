@@ -9,6 +9,7 @@ use history::{
 use serde::Serialize;
 
 use super::subject::Subject;
+use crate::rundir::NodeLine;
 
 /// Micro-operations told of one operation.
 const STEPS_MAX: usize = 8;
@@ -41,8 +42,21 @@ impl Event {
 }
 
 /// The events in order of time, and how many were left out.
-pub(super) fn tell(history: &History, subject: &Subject, fault: Option<u32>) -> (Vec<Event>, usize) {
-    let all = gather(history, subject, fault);
+pub(super) fn tell(
+    history: &History,
+    subject: &Subject,
+    fault: Option<u32>,
+    nodes: &[NodeLine],
+) -> (Vec<Event>, usize) {
+    let mut all = gather(history, subject, fault);
+    all.extend(nodes.iter().filter(|line| is_told(history, subject, line)).map(|line| Event {
+        at_ns: line.at.0,
+        after_start_ns: 0,
+        who: line.node.clone(),
+        what: line.text.replacen(&format!("{}-", history.plan.topic), "partition ", 1),
+        order: 1,
+        own: false,
+    }));
     let count = all.len();
     let mut events = choose(all);
     let omitted = count - events.len();
@@ -53,6 +67,14 @@ pub(super) fn tell(history: &History, subject: &Subject, fault: Option<u32>) -> 
         event.after_start_ns = i64::try_from(after).unwrap_or(if after < 0 { i64::MIN } else { i64::MAX });
     }
     (events, omitted)
+}
+
+/// Whether what a node said is of interest: of the partition in question, or of no partition at all.
+fn is_told(history: &History, subject: &Subject, line: &NodeLine) -> bool {
+    let begins = line.text.split(": ").next().unwrap_or_default();
+    let Some((topic, partition)) = begins.rsplit_once('-') else { return true };
+    let Ok(partition) = partition.parse::<u32>() else { return true };
+    subject.partition.is_some_and(|subject| subject.0 == partition) && history.plan.topic == topic
 }
 
 /// Of too many events, the first and last of what the story is about, and what went on nearest to them.

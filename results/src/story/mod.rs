@@ -13,6 +13,7 @@ use history::{History, Nanos, Note, Phase};
 use serde::Serialize;
 
 use crate::lines;
+use crate::rundir::NodeLine;
 use subject::Subject;
 
 /// Version of a story's JSON.
@@ -75,18 +76,26 @@ pub struct Promise {
 }
 
 impl Story {
-    /// Tells one witness of a finding, by its number from 1. A finding without witnesses has one story.
+    /// Tells one witness of a finding, by its number from 1, and what the cluster's nodes said meanwhile. A
+    /// finding without witnesses has one story.
     ///
     /// Returns `None` if the finding has no such witness.
     #[must_use]
-    pub fn of(history: &History, judgement: &Judgement, finding: &Finding, number: usize) -> Option<Self> {
+    pub fn of(
+        history: &History,
+        judgement: &Judgement,
+        finding: &Finding,
+        number: usize,
+        nodes: &[NodeLine],
+    ) -> Option<Self> {
         let witness = match finding.examples.get(number.checked_sub(1)?) {
             Some(witness) => Some(witness),
             None if finding.examples.is_empty() && number == 1 => None,
             None => return None,
         };
         let subject = witness.map(|witness| Subject::of(history, witness)).unwrap_or_default();
-        let (events, omitted) = events::tell(history, &subject, witness.and_then(|witness| witness.fault));
+        let (events, omitted) =
+            events::tell(history, &subject, witness.and_then(|witness| witness.fault), nodes);
         let mut settings = vec![lines::setting(&history.plan)];
         settings.extend(lines::cell(&history.plan));
         settings.extend(lines::changed(&history.plan, judgement));

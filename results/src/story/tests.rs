@@ -30,7 +30,7 @@ fn of_kind<'j>(judgement: &'j Judgement, kind: &str) -> &'j Finding {
 
 fn told(history: &History, kind: &str, number: usize) -> Option<Story> {
     let judgement = judge(history);
-    let mut story = Story::of(history, &judgement, of_kind(&judgement, kind), number)?;
+    let mut story = Story::of(history, &judgement, of_kind(&judgement, kind), number, &[])?;
     story.again = vec!["highwater check RUN".to_owned()];
     Some(story)
 }
@@ -147,6 +147,27 @@ fn a_run_of_ours_is_told_with_its_log() {
     "#);
 }
 
+#[test]
+fn what_nodes_said_of_the_partition_is_told_and_of_others_not() {
+    let specimens = specimens();
+    let history = &specimens.iter().find(|(kind, _)| *kind == "nonmonotonic-send").expect("it is there").1;
+    let judgement = judge(history);
+    let said = |node: &str, text: &str| crate::NodeLine {
+        at: history.sends().next().expect("a send").invoked,
+        node: node.to_owned(),
+        text: text.to_owned(),
+    };
+    let nodes =
+        [said("node-1", "t-0: leads"), said("node-1", "t-1: leads"), said("controller", "broker 2: fenced")];
+    let finding = of_kind(&judgement, "nonmonotonic-send");
+    let text = Story::of(history, &judgement, finding, 1, &nodes).expect("a story").text(100);
+    assert!(
+        text.contains("node-1      partition 0: leads") && text.contains("controller  broker 2: fenced"),
+        "{text}"
+    );
+    assert!(!text.contains("t-1") && !text.contains("partition 1"), "{text}");
+}
+
 /// Each kind, in runs of ours and in histories from elsewhere: every witness of every finding has its story.
 #[test]
 fn every_kind_of_finding_has_a_story() {
@@ -154,7 +175,7 @@ fn every_kind_of_finding_has_a_story() {
         let judgement = judge(&history);
         for finding in &judgement.findings {
             for number in 1..=finding.examples.len().max(1) {
-                let story = Story::of(&history, &judgement, finding, number)
+                let story = Story::of(&history, &judgement, finding, number, &[])
                     .unwrap_or_else(|| panic!("{kind}: no story {number} of {finding:#?}"));
                 tells(&story, finding, number);
             }
