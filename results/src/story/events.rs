@@ -53,7 +53,7 @@ pub(super) fn tell(
         at_ns: line.at.0,
         after_start_ns: 0,
         who: line.node.clone(),
-        what: line.text.replacen(&format!("{}-", history.plan.topic), "partition ", 1),
+        what: named_as_here(history, &line.text),
         order: 1,
         own: false,
     }));
@@ -67,6 +67,12 @@ pub(super) fn tell(
         event.after_start_ns = i64::try_from(after).unwrap_or(if after < 0 { i64::MIN } else { i64::MAX });
     }
     (events, omitted)
+}
+
+/// What a node said of a partition begins with topic and number.
+fn named_as_here(history: &History, text: &str) -> String {
+    let rest = text.strip_prefix(history.plan.topic.as_str()).and_then(|rest| rest.strip_prefix('-'));
+    rest.map_or_else(|| text.to_owned(), |rest| format!("partition {rest}"))
 }
 
 /// Whether what a node said is of interest: of the partition in question, or of no partition at all.
