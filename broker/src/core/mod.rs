@@ -50,7 +50,7 @@
 //! compaction is the server's work with a [`Cleaner`], and [`Input::Cleaned`] once the files are swapped. Every
 //! replica cleans for itself.
 //!
-//! Not modelled: two-phase commit (KIP-939).
+//! Not modelled: two-phase commit (KIP-939), groups that change their protocol while they have members (KIP-848).
 
 mod batch;
 mod broker;

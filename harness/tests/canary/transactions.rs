@@ -15,7 +15,7 @@ use crate::cluster::{Cluster, PARTITIONS, SMALL_FETCH};
 use crate::recording;
 
 /// Transactions, those that a process begins while others are open included.
-const TRANSACTIONS: usize = 150;
+const TRANSACTIONS: usize = 220;
 const PROCESSES: usize = 3;
 /// Fetches of a poll from each partition.
 const FETCHES: usize = 3;
