@@ -102,7 +102,7 @@ pub use replica::{EpochEnd, Offsets, Reader};
 pub use retention::{RetentionPolicy, retained};
 pub use txn_index::Aborted;
 pub use types::{PartitionKey, RequestId, Uuid};
-pub use validation::{RecordPolicy, Validated, validate};
+pub use validation::{RecordFault, RecordPolicy, Validated, validate};
 
 #[cfg(test)]
 mod tests;

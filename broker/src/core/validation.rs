@@ -49,6 +49,15 @@ impl RecordPolicy {
     }
 }
 
+/// What is wrong with one record of a batch (KIP-467).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordFault {
+    /// Which, from 0.
+    pub index: i32,
+    /// In words.
+    pub reason: &'static str,
+}
+
 /// A batch after its checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Validated {
@@ -56,6 +65,8 @@ pub struct Validated {
     pub batch: Batch,
     /// Why it must not be, once nothing else is wrong.
     pub refusal: Option<Refusal>,
+    /// The records that are to blame, if single ones are.
+    pub faults: Vec<RecordFault>,
     /// The time it was stamped with, in ms since 1970; -1 if its timestamps are the producer's own.
     pub stamped_ms: i64,
 }
@@ -66,19 +77,33 @@ pub fn validate(header: &Header, bytes: Bytes, policy: &RecordPolicy, wall_ms: i
     // What is too large as it came is refused for that, without a look inside.
     let too_large = bytes.len() as u64 > policy.max_bytes;
     let outcome = if too_large { Ok(bytes.clone()) } else { prepared(header, &bytes, policy, wall_ms) };
-    let (bytes, refusal) = match outcome {
-        Ok(prepared) => (prepared, None),
-        Err(refusal) => (bytes, Some(refusal)),
+    let (bytes, refusal, faults) = match outcome {
+        Ok(prepared) => (prepared, None, Vec::new()),
+        Err(Fault { refusal, records }) => (bytes, Some(refusal), records),
     };
     let header = Header::parse(&bytes).unwrap_or(*header);
     let stamped_ms = if policy.append_time { wall_ms } else { -1 };
-    Validated { batch: Batch { info: BatchInfo::read(&header, &bytes), bytes }, refusal, stamped_ms }
+    Validated { batch: Batch { info: BatchInfo::read(&header, &bytes), bytes }, refusal, faults, stamped_ms }
+}
+
+/// Why a batch is refused, and which of its records are to blame.
+struct Fault {
+    refusal: Refusal,
+    records: Vec<RecordFault>,
+}
+
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, records: Vec::new() }
+    }
 }
 
 /// The batch as it is to be appended.
-fn prepared(header: &Header, bytes: &Bytes, policy: &RecordPolicy, wall_ms: i64) -> Result<Bytes, Refusal> {
-    if header.count < 1 || header.count - 1 != header.last_offset_delta || header.is_control() {
-        return Err(Refusal::InvalidRecord);
+fn prepared(header: &Header, bytes: &Bytes, policy: &RecordPolicy, wall_ms: i64) -> Result<Bytes, Fault> {
+    let counted = header.count >= 1 && header.count - 1 == header.last_offset_delta;
+    // Offsets are the broker's to give.
+    if !counted || header.is_control() || header.base_offset != 0 {
+        return Err(Refusal::InvalidRecord.into());
     }
     // Apache Kafka has no other word for what it cannot decompress.
     let opened = Opened::of(bytes).map_err(|_| Refusal::UnknownServerError)?;
@@ -92,28 +117,45 @@ fn prepared(header: &Header, bytes: &Bytes, policy: &RecordPolicy, wall_ms: i64)
 }
 
 /// Looks at every record; the highest timestamp of them.
-fn inspect(opened: &Opened, policy: &RecordPolicy, wall_ms: i64) -> Result<i64, Refusal> {
+fn inspect(opened: &Opened, policy: &RecordPolicy, wall_ms: i64) -> Result<i64, Fault> {
     let header = opened.header();
-    // Only a broker may say that a broker gave the time.
-    let mut untimely = policy.append_time && header.is_log_append_time();
-    let mut invalid = false;
+    let mut untimely = false;
+    let mut records = Vec::new();
     let mut newest = -1;
-    let mut next = header.base_offset;
+    let mut index = 0;
     let read = opened.inspect(|record| {
-        invalid |= record.offset != next || policy.compacted && record.key.is_none();
-        next = next.saturating_add(1);
         newest = newest.max(record.timestamp);
-        if !policy.append_time && record.timestamp != -1 {
-            let age_ms = wall_ms.saturating_sub(record.timestamp);
-            untimely |= age_ms > policy.before_max_ms || age_ms.saturating_neg() > policy.after_max_ms;
+        let age_ms = wall_ms.saturating_sub(record.timestamp);
+        let timed = !policy.append_time && record.timestamp != -1;
+        let reason = if record.offset != header.base_offset.saturating_add(i64::from(index)) {
+            "its offset is not the next one"
+        } else if policy.compacted && record.key.is_none() {
+            "it has no key, and the topic is compacted"
+        } else if timed && age_ms > policy.before_max_ms {
+            untimely = true;
+            "its timestamp is too far behind the time of day (see `message.timestamp.before.max.ms`)"
+        } else if timed && age_ms.saturating_neg() > policy.after_max_ms {
+            untimely = true;
+            "its timestamp is too far ahead of the time of day (see `message.timestamp.after.max.ms`)"
+        } else if policy.append_time && header.is_log_append_time() {
+            untimely = true;
+            "it claims that a broker has stamped it"
+        } else {
+            ""
+        };
+        if !reason.is_empty() {
+            records.push(RecordFault { index, reason });
         }
+        index += 1;
     });
-    match (read, untimely, invalid) {
-        (Err(_), ..) => Err(Refusal::InvalidRecord),
+    if read.is_err() {
+        return Err(Refusal::InvalidRecord.into());
+    }
+    match records.is_empty() {
+        true => Ok(newest),
         // A wrong time is what is told if both are wrong.
-        (Ok(()), true, _) => Err(Refusal::InvalidTimestamp),
-        (Ok(()), false, true) => Err(Refusal::InvalidRecord),
-        (Ok(()), false, false) => Ok(newest),
+        false if untimely => Err(Fault { refusal: Refusal::InvalidTimestamp, records }),
+        false => Err(Fault { refusal: Refusal::InvalidRecord, records }),
     }
 }
 
@@ -184,6 +226,7 @@ mod tests {
         for policy in ["compact", "compact,delete"] {
             let found = check(&bytes, &[("cleanup.policy", policy)]);
             assert_eq!(found.refusal, Some(Refusal::InvalidRecord), "{policy}");
+            assert_eq!(found.faults.iter().map(|fault| fault.index).collect::<Vec<_>>(), [1], "{policy}");
         }
         assert_eq!(check(&bytes, &[("cleanup.policy", "delete")]).refusal, None);
     }
@@ -241,6 +284,7 @@ mod tests {
         assert_eq!(refusal(&forged(&bytes, 57, &0_i32.to_be_bytes())), invalid, "no records");
         assert_eq!(refusal(&forged(&bytes, 57, &1_i32.to_be_bytes())), invalid, "fewer than offsets");
         assert_eq!(refusal(&forged(&bytes, 22, &[0x20])), invalid, "a control batch");
+        assert_eq!(refusal(&forged(&bytes, 0, &50_i64.to_be_bytes())), invalid, "an offset of its own");
         assert_eq!(refusal(&forged(&bytes, 22, &[7])), Some(Refusal::UnknownServerError), "an unknown codec");
         // More records than there are, and fewer: the header agrees with itself.
         for count in [1_i32, 3] {

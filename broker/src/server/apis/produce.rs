@@ -7,20 +7,24 @@ use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::produce_request::ProduceRequest;
 use kafka_protocol::messages::produce_response::{
-    PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
+    BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
 };
+use kafka_protocol::protocol::StrBytes;
 use wire::batch::{BatchError, Header};
 use wire::frame::Head;
 
 use super::fetch::identified;
 use super::named;
 use crate::core::{
-    InternalTopic, PartitionKey, ProducePartition, ProduceResult, RecordPolicy, TxnManner, Uuid, Validated,
-    validate,
+    InternalTopic, PartitionKey, ProducePartition, ProduceResult, RecordFault, RecordPolicy, Refusal,
+    TxnManner, Uuid, Validated, validate,
 };
 use crate::server::clock;
 use crate::server::connection::{Answer, Closed};
 use crate::server::engine::Host;
+
+/// Records that are named in an answer, at most: the others are to blame in the same way.
+const FAULTS_TOLD: usize = 1_000;
 
 /// Kafka's number of the codec.
 const ZSTD: i16 = 4;
@@ -35,6 +39,8 @@ pub(super) fn handle(host: &Rc<Host>, head: Head) -> Result<Answer, Closed> {
     let by_id = head.version >= 13;
     let image = host.image();
     let mut accepted: Vec<ProducePartition> = Vec::new();
+    // For each of them what is wrong with single records.
+    let mut faults: Vec<Vec<RecordFault>> = Vec::new();
     let mut seen = HashSet::new();
     // An error code, or the place in what is handed to the core.
     let mut topics = Vec::with_capacity(request.topic_data.len());
@@ -58,7 +64,9 @@ pub(super) fn handle(host: &Rc<Host>, head: Head) -> Result<Answer, Closed> {
                 Ok(key) => framed(data.records, head.version).map(|(header, bytes)| {
                     let none = BTreeMap::new();
                     let configs = image.topic(key.topic).map_or(&none, |(_, topic)| &topic.configs);
-                    accepted.push(checked(host, key, configs, &header, bytes));
+                    let (partition, at_fault) = checked(host, key, configs, &header, bytes);
+                    accepted.push(partition);
+                    faults.push(at_fault);
                     accepted.len() - 1
                 }),
             };
@@ -84,7 +92,7 @@ pub(super) fn handle(host: &Rc<Host>, head: Head) -> Result<Answer, Closed> {
         let responses = topics.into_iter().map(|(name, id, slots)| {
             let partitions = slots.into_iter().map(|(index, slot)| {
                 let response = match slot {
-                    Ok(at) => answer(&results[at]),
+                    Ok(at) => answer(&results[at], &faults[at]),
                     Err(error) => {
                         PartitionProduceResponse::default().with_error_code(error.code()).with_base_offset(-1)
                     }
@@ -106,12 +114,26 @@ pub(super) fn handle(host: &Rc<Host>, head: Head) -> Result<Answer, Closed> {
     }))
 }
 
-fn answer(result: &ProduceResult) -> PartitionProduceResponse {
+fn answer(result: &ProduceResult, faults: &[RecordFault]) -> PartitionProduceResponse {
     let (code, base) = match result.result {
         Ok(base) => (0, base),
         Err(refusal) => (refusal.code(), -1),
     };
+    // The log may have had a stronger reason than its records.
+    let told = matches!(result.result, Err(Refusal::InvalidRecord | Refusal::InvalidTimestamp));
+    let faults = if told { faults } else { &[] };
+    let each = faults.iter().map(|fault| {
+        let reason = StrBytes::from_static_str(fault.reason);
+        let error = BatchIndexAndErrorMessage::default().with_batch_index(fault.index);
+        error.with_batch_index_error_message(Some(reason))
+    });
+    let message = faults.first().map(|first| {
+        let (count, index, reason) = (faults.len(), first.index, first.reason);
+        StrBytes::from_string(format!("{count} records refused, first of all record {index}: {reason}"))
+    });
     PartitionProduceResponse::default()
+        .with_record_errors(each.take(FAULTS_TOLD).collect())
+        .with_error_message(message)
         .with_error_code(code)
         .with_base_offset(base)
         .with_log_append_time_ms(result.stamped_ms)
@@ -144,10 +166,10 @@ fn checked(
     configs: &BTreeMap<String, String>,
     header: &Header,
     bytes: Bytes,
-) -> ProducePartition {
+) -> (ProducePartition, Vec<RecordFault>) {
     let (policy, wall_ms) = host.with(|engine| {
         (RecordPolicy::of(engine.core.settings(), configs), engine.core.wall_ms(clock::millis()))
     });
-    let Validated { batch, refusal, stamped_ms } = validate(header, bytes, &policy, wall_ms);
-    ProducePartition { key, batch, refusal, stamped_ms }
+    let Validated { batch, refusal, faults, stamped_ms } = validate(header, bytes, &policy, wall_ms);
+    (ProducePartition { key, batch, refusal, stamped_ms }, faults)
 }

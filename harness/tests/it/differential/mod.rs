@@ -5,6 +5,7 @@
 //! What Apache Kafka answered is recorded beside this file, so that the comparison needs no Java. Where Java
 //! and Maven are there, the recording is compared with the real thing; `UPDATE_DOCS=1` writes both anew.
 
+mod checks;
 mod configs;
 mod groups;
 mod probe;
@@ -75,6 +76,7 @@ fn transcript(bootstrap: &str) -> String {
     let mut probe = Probe::connect(bootstrap);
     topics::run(&mut probe);
     records::run(&mut probe);
+    checks::run(&mut probe);
     groups::run(&mut probe);
     transactions::run(&mut probe);
     configs::run(&mut probe);

@@ -97,6 +97,26 @@ impl Probe {
         answer.map(|(_, response)| response)
     }
 
+    /// [`Probe::try_ask`] of a topic that was just made, again and again while `code` finds that the broker does
+    /// not know yet that it leads it.
+    pub(super) fn ask_leader<R: Request>(
+        &mut self,
+        request: &R,
+        version: i16,
+        code: impl Fn(&R::Response) -> i16,
+    ) -> Option<R::Response> {
+        let mut answer = None;
+        for _ in 0..ATTEMPTS {
+            answer = self.try_ask(request, version);
+            let unready = ResponseError::NotLeaderOrFollower.code();
+            if answer.as_ref().is_none_or(|answer| code(answer) != unready) {
+                return answer;
+            }
+            std::thread::park_timeout(Duration::from_millis(25));
+        }
+        answer
+    }
+
     /// The next answer; `None` if the broker closed the connection.
     pub(super) fn receive<R: Request>(&mut self, version: i16) -> Option<(i32, R::Response)> {
         let mut length = [0; 4];

@@ -10,7 +10,7 @@ use kafka_protocol::messages::offset_for_leader_epoch_request::{
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
     BrokerId, DeleteRecordsRequest, FetchRequest, InitProducerIdRequest, ListOffsetsRequest,
-    OffsetForLeaderEpochRequest, ProduceRequest, ProducerId,
+    OffsetForLeaderEpochRequest, ProduceRequest, ProduceResponse, ProducerId,
 };
 use uuid::Uuid;
 
@@ -28,9 +28,14 @@ pub(super) fn produce_request(
     ProduceRequest::default().with_acks(acks).with_timeout_ms(5_000).with_topic_data(vec![data])
 }
 
+/// The error code of the one partition.
+pub(super) fn refusal(answer: &ProduceResponse) -> i16 {
+    answer.responses[0].partition_responses[0].error_code
+}
+
 fn produce(probe: &mut Probe, step: &str, name: &str, partition: i32, acks: i16, records: Option<Bytes>) {
     let request = produce_request(name, partition, acks, records);
-    let result = probe.try_ask(&request, 9).map_or_else(
+    let result = probe.ask_leader(&request, 9, refusal).map_or_else(
         || "connection closed".to_owned(),
         |mut answer| {
             let result = answer.responses.remove(0).partition_responses.remove(0);
