@@ -73,6 +73,10 @@ fn snapshots(folder: &Path) -> Result<BTreeMap<i64, PathBuf>, StorageError> {
 /// Writes a snapshot, and removes those that are too old to be of use.
 pub(super) fn write_snapshot(folder: &Path, snapshot: &ProducerSnapshot) -> Result<(), StorageError> {
     let path = folder.join(format!("{:020}.{SNAPSHOT}", snapshot.end));
+    if path.exists() {
+        // The log has not grown since, nor was it cut: that would have taken the file.
+        return Ok(());
+    }
     let body = serde_json::to_string(snapshot).map_err(io::Error::other).doing("write", &path)?;
     let text = format!("{:08x}\n{body}", crc32c::crc32c(body.as_bytes()));
     power::replace(&path, text.as_bytes()).doing("replace", &path)?;

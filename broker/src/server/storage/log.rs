@@ -166,7 +166,9 @@ impl PartitionLog {
     fn roll(&mut self, base_offset: i64) -> Result<(), StorageError> {
         self.sync()?;
         let fresh = Segment::create(&self.path, base_offset)?;
-        self.sealed.push(std::mem::replace(&mut self.active, fresh));
+        let mut full = std::mem::replace(&mut self.active, fresh);
+        full.seal();
+        self.sealed.push(full);
         self.active_since = None;
         self.generation += 1;
         self.rolled = true;

@@ -47,8 +47,9 @@ pub(super) struct Segment {
     pub(super) size: u64,
     pub(super) places: Vec<Place>,
     path: PathBuf,
-    /// Its cursor is always at the end: appends go there, reads name their position.
-    file: File,
+    /// Open while it is written to, its cursor at the end: appends go there, reads name their position. Of the
+    /// others there may be more than a process may hold open.
+    file: Option<File>,
     synced: u64,
     /// Holds the synced length, for whoever plays power failure.
     note: Note,
@@ -63,7 +64,7 @@ impl Segment {
         // The note of an older segment of that name must not speak for it.
         let mut note = Note::beside(&path);
         note.remove().doing("remove the note of", &path)?;
-        Ok(Self { base_offset, size: 0, places: Vec::new(), path, file, synced: 0, note })
+        Ok(Self { base_offset, size: 0, places: Vec::new(), path, file: Some(file), synced: 0, note })
     }
 
     /// Reads a segment from disk, batch by batch, and cuts it at the first that is torn, damaged or does not
@@ -75,21 +76,21 @@ impl Segment {
         trusted: i64,
         batches: &mut Vec<BatchInfo>,
     ) -> Result<(Self, Option<String>), StorageError> {
-        let file = OpenOptions::new().read(true).write(true).open(path).doing("open", path)?;
+        let mut file = OpenOptions::new().read(true).write(true).open(path).doing("open", path)?;
         let length = file.metadata().doing("read", path)?.len();
         let mut segment = Self {
             base_offset,
             size: 0,
             places: Vec::new(),
             path: path.to_owned(),
-            file,
+            file: None,
             synced: 0,
             note: Note::beside(path),
         };
         let mut cut = None;
         let mut next_offset = base_offset;
         let mut buffer = Vec::new();
-        let mut headers = BufReader::with_capacity(HEADERS, segment.file.try_clone().doing("open", path)?);
+        let mut headers = BufReader::with_capacity(HEADERS, file.try_clone().doing("open", path)?);
         while next_offset < trusted
             && let Some(header) =
                 known_batch(&mut headers, length - segment.size, trusted, &mut buffer).doing("read", path)?
@@ -101,8 +102,8 @@ impl Segment {
             next_offset = header.last_offset() + 1;
             batches.push(BatchInfo::read(&header, &buffer));
         }
-        segment.file.seek(SeekFrom::Start(segment.size)).doing("seek", path)?;
-        let mut reader = BufReader::with_capacity(1 << 20, segment.file.try_clone().doing("open", path)?);
+        file.seek(SeekFrom::Start(segment.size)).doing("seek", path)?;
+        let mut reader = BufReader::with_capacity(1 << 20, file.try_clone().doing("open", path)?);
         while segment.size < length {
             let found = next_batch(&mut reader, length - segment.size, &mut buffer).doing("read", path)?;
             match found {
@@ -121,9 +122,8 @@ impl Segment {
             }
         }
         if cut.is_some() {
-            segment.file.set_len(segment.size).doing("truncate", path)?;
+            file.set_len(segment.size).doing("truncate", path)?;
         }
-        segment.file.seek(SeekFrom::Start(segment.size)).doing("seek", path)?;
         let noted = segment.note.read();
         segment.synced = noted.min(segment.size);
         if segment.synced < noted {
@@ -144,14 +144,13 @@ impl Segment {
         size: u64,
     ) -> Result<Self, StorageError> {
         let path = &self.path;
-        let file = OpenOptions::new().read(true).write(true).open(aside).doing("open", aside)?;
         // It has been synced. The note must not speak for too little of either file.
         self.note.write(self.synced.max(size)).doing("write the note of", path)?;
         fs::rename(aside, path).doing("rename", aside)?;
         power::sync_folder(path).doing("sync the folder of", path)?;
         self.note.write(size).doing("write the note of", path)?;
-        let mut fresh = Self { file, places, size, synced: size, ..self };
-        fresh.file.seek(SeekFrom::Start(size)).doing("seek", &fresh.path)?;
+        let mut fresh = Self { file: None, places, size, synced: size, ..self };
+        fresh.seal();
         Ok(fresh)
     }
 
@@ -189,6 +188,26 @@ impl Segment {
         self.places.last().map_or(self.base_offset, |place| place.end_offset)
     }
 
+    /// Nothing will be written to it before it is cut.
+    pub(super) fn seal(&mut self) {
+        self.file = None;
+        self.note = Note::beside(&self.path);
+    }
+
+    /// The file, to be written to.
+    fn writer(&mut self) -> Result<&mut File, StorageError> {
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => {
+                let mut file =
+                    OpenOptions::new().read(true).write(true).open(&self.path).doing("open", &self.path)?;
+                file.seek(SeekFrom::Start(self.size)).doing("seek", &self.path)?;
+                file
+            }
+        };
+        Ok(self.file.insert(file))
+    }
+
     /// Appends a batch under another base offset and leader epoch. If that fails, the file is as before.
     pub(super) fn append(
         &mut self,
@@ -198,10 +217,11 @@ impl Segment {
         bytes: &[u8],
     ) -> Result<(), StorageError> {
         let prefix = wire::batch::patched_prefix(bytes, base_offset, leader_epoch);
-        if let Err(error) = write_both(&mut self.file, &prefix, &bytes[PATCHED..]) {
+        let (end, file) = (self.size, self.writer()?);
+        if let Err(error) = write_both(file, &prefix, &bytes[PATCHED..]) {
             // What was half written must not be there after a restart either; the scan would cut it too.
-            let _ = self.file.set_len(self.size);
-            let _ = self.file.seek(SeekFrom::Start(self.size));
+            let _ = file.set_len(end);
+            let _ = file.seek(SeekFrom::Start(end));
             return Err(error).doing("append to", &self.path);
         }
         self.place(header, base_offset, leader_epoch);
@@ -222,11 +242,11 @@ impl Segment {
             self.synced = size;
             self.write_note()?;
         }
-        self.file.set_len(size).doing("truncate", &self.path)?;
-        self.file.seek(SeekFrom::Start(size)).doing("seek", &self.path)?;
-        self.places.truncate(keep);
         self.size = size;
-        Ok(())
+        self.places.truncate(keep);
+        let file = self.writer()?;
+        let cut = file.set_len(size).and_then(|()| file.seek(SeekFrom::Start(size)));
+        cut.map(drop).doing("truncate", &self.path)
     }
 
     /// The bytes of the batches from one offset up to another, appended to `out`.
@@ -237,14 +257,19 @@ impl Segment {
         let (start, end) = (position(first), position(after));
         let old = out.len();
         out.resize(old + usize::try_from(end.saturating_sub(start)).unwrap_or(0), 0);
-        self.file.read_exact_at(&mut out[old..], start).doing("read", &self.path)
+        let read = match &self.file {
+            Some(file) => file.read_exact_at(&mut out[old..], start),
+            None => File::open(&self.path).and_then(|file| file.read_exact_at(&mut out[old..], start)),
+        };
+        read.doing("read", &self.path)
     }
 
     /// Makes what is in it durable, and notes how much that is. The first time that includes the entry of the
     /// file in its folder (KAFKA-3968).
     pub(super) fn sync(&mut self) -> Result<(), StorageError> {
         if self.synced < self.size {
-            self.file.sync_data().doing("sync", &self.path)?;
+            let synced = self.writer()?.sync_data();
+            synced.doing("sync", &self.path)?;
             if self.synced == 0 {
                 power::sync_folder(&self.path).doing("sync the folder of", &self.path)?;
             }

@@ -191,6 +191,29 @@ fn records_are_found_by_time_in_compressed_batches_and_never_in_empty_ones() {
     assert_eq!(log.find_latest(0, 6).expect("reads").map(|stored| stored.offset), Some(5));
 }
 
+/// Files this process has open in a folder.
+#[cfg(target_os = "linux")]
+fn open_in(folder: &Path) -> usize {
+    let links = fs::read_dir("/proc/self/fd").expect("linux").filter_map(Result::ok);
+    links.filter_map(|link| fs::read_link(link.path()).ok()).filter(|path| path.starts_with(folder)).count()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_log_of_many_segments_holds_few_files_open() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut logs = filled(folder.path(), 50, LogSettings { segment_bytes: 1, ..NEVER });
+    assert!(open_in(folder.path()) <= 3, "the lock, a segment and its note");
+    assert_eq!(wire::batch::iter(logs.read(KEY, 0, 100).expect("reads")).count(), 50);
+    logs.truncate(KEY, 51).expect("cuts into what was sealed");
+    logs.append(KEY, 50, 6, &encode(2, 0), 0).expect("goes on");
+    drop(logs);
+    let (logs, recovered, _) = open(folder.path());
+    assert_eq!(recovered[0].batches.len(), 26);
+    assert!(open_in(folder.path()) <= 3);
+    assert_eq!(wire::batch::iter(logs.read(KEY, 0, 100).expect("reads")).count(), 26);
+}
+
 #[test]
 fn a_topic_made_again_under_its_name_pushes_the_old_log_aside() {
     let folder = tempfile::tempdir().expect("a folder");
