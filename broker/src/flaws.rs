@@ -263,7 +263,8 @@ pub static FLAWS: &[FlawSpec] = &[
         flaw: Flaw::TwoOwners,
         name: "two-owners",
         summary: "gives the second member of a classic group the first one's share as well, like a coordinator that \
-                  mixes up two answers: two owners of a partition in one generation",
+                  mixes up two answers, and a member of a consumer group what another has not let go of: two owners \
+                  of a partition",
         shows: &["non-linearizable"],
         needs: "a group of at least two members, each partition a lock",
         workload: None,

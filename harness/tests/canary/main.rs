@@ -5,6 +5,7 @@ mod bytes;
 mod calls;
 mod cluster;
 mod compacted;
+mod consumers;
 mod fenced;
 mod groups;
 mod log;
@@ -65,6 +66,7 @@ const PROGRAMS: &[(&str, &[&str], Program)] = &[
     ),
     ("pairs", &["int-nonmonotonic-send"], |flaw, seed| judged(&transactions::pairs(flaw, seed))),
     ("ownership", &["non-linearizable"], groups::ownership),
+    ("consumers", &["non-linearizable"], consumers::ownership),
     ("commits", &["non-linearizable"], groups::commits),
     ("compacted", &["non-linearizable"], compacted::registers),
 ];
@@ -130,4 +132,14 @@ fn every_kind_of_finding_has_a_flaw_or_a_reason() {
     let reasons: BTreeSet<&str> = UNPLANTED.iter().map(|unplanted| unplanted.kind).collect();
     assert_eq!(planted.intersection(&reasons).collect::<Vec<_>>(), Vec::<&&str>::new());
     assert_eq!(planted.union(&reasons).copied().collect::<BTreeSet<_>>(), kinds);
+}
+
+/// One program of each protocol: either would do for the canary.
+#[test]
+fn two_owners_are_found_in_groups_of_both_protocols() {
+    for seed in seeds() {
+        for program in [groups::ownership, consumers::ownership] {
+            assert!(program(Some(Flaw::TwoOwners), seed).broken, "seed {seed}");
+        }
+    }
 }

@@ -108,7 +108,7 @@ impl Consumer {
             self.divide(scope, epoch);
         }
         let owned = heartbeat.owned();
-        self.reconcile(&id, owned.as_ref(), scope.now_ms);
+        self.reconcile(scope, &id, owned.as_ref());
         let Some(member) = self.members.get(&id) else {
             return Err((ResponseError::UnknownMemberId, "The member is gone."));
         };

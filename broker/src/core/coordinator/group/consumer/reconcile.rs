@@ -2,11 +2,13 @@
 //! what it shall not have, then move to the target's epoch, and take what is free.
 
 use super::super::super::super::types::Uuid;
+use super::super::super::Scope;
 use super::{Consumer, MemberState, Share};
+use crate::flaws::Flaw;
 
 impl Consumer {
     /// Takes a member as far as it can go. `owned` is what it says it holds, if it says.
-    pub(super) fn reconcile(&mut self, id: &str, owned: Option<&Share>, now_ms: u64) {
+    pub(super) fn reconcile(&mut self, scope: Scope<'_>, id: &str, owned: Option<&Share>) {
         let Some(member) = self.members.get(id) else { return };
         let still_holds =
             |revoked: &Share| owned.is_none_or(|owned| !owned.is_disjoint(revoked)) && !revoked.is_empty();
@@ -24,7 +26,9 @@ impl Consumer {
         let revoking = &member.assigned - &assigned;
         let (mut free, mut unreleased) = (Share::new(), false);
         for partition in target - &assigned {
-            match self.is_held_by_another(id, &partition) {
+            // Not waiting for whoever holds it is the flaw.
+            let waits = scope.flaw != Some(Flaw::TwoOwners);
+            match waits && self.is_held_by_another(id, &partition) {
                 true => unreleased = true,
                 false => {
                     free.insert(partition);
@@ -38,7 +42,7 @@ impl Consumer {
             member.assigned = assigned;
             member.revoking = revoking;
             let patience_ms = u64::try_from(member.rebalance_ms).unwrap_or(0);
-            member.revoke_deadline_ms = Some(now_ms.saturating_add(patience_ms));
+            member.revoke_deadline_ms = Some(scope.now_ms.saturating_add(patience_ms));
             return;
         }
         assigned.extend(free);
