@@ -30,7 +30,7 @@ pub(super) fn export(history: &History, dir: &Path) -> Outcome {
     ensure_free(dir)?;
     fs::rename(&draft, dir).with_context(said)?;
     eprintln!(
-        "{} rows in {} files below `{}`; the queries beside them run on DuckDB, DataFusion, Spark and ClickHouse",
+        "{} rows in {} files below `{}`; the queries beside them run on DuckDB, DataFusion and ClickHouse",
         written.rows,
         written.files,
         dir.display()

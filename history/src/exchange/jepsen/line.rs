@@ -136,7 +136,8 @@ impl Line {
         self.arena.get(from as usize..to as usize).unwrap_or_default()
     }
 
-    fn clear(&mut self) {
+    /// As new, but for the room in its buffers.
+    pub(super) fn clear(&mut self) {
         (self.index, self.kind, self.verb, self.process, self.time) = (None, None, None, None, None);
         (self.value, self.seek_to_beginning, self.error) = (Value::Absent, false, None);
         self.micros.clear();
