@@ -4,6 +4,9 @@
 
 pub mod catalog;
 pub mod cluster;
+pub mod host;
+pub mod journal;
+pub mod node;
 pub mod schedule;
 mod spec;
 #[cfg(test)]

@@ -5,6 +5,7 @@ pub mod actors;
 pub mod causes;
 pub mod kafka;
 mod log;
+pub mod nodes;
 pub mod process;
 pub mod proxy;
 pub mod reference;

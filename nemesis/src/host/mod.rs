@@ -1,0 +1,44 @@
+//! Faults of real hosts: what each is, and the shell that puts it in force, undoes it, and reads the state
+//! back. Everything is text made here and run elsewhere, so that a plan can be printed before anything is
+//! touched, and a host can heal itself when nobody else does.
+
+mod disk;
+mod fault;
+mod network;
+mod process;
+mod spec;
+
+pub use fault::{HostFault, Kind, Peer};
+pub use spec::{HostSpec, Service};
+
+/// A fault as shell scripts. Each is complete in itself, and `undo` and `gone` may run any number of times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Procedure {
+    /// Puts it in force; exits non-zero where it cannot, for the caller to undo what is half done.
+    pub apply: String,
+    /// Undoes it; does nothing where there is nothing to undo.
+    pub undo: String,
+    /// Exits 0 if the mechanism is in force.
+    pub in_force: String,
+    /// Exits 0 if nothing of it is left, reading the state back.
+    pub gone: String,
+}
+
+/// The scripts of a fault on a host; `id` tags what it makes there.
+#[must_use]
+pub fn procedure(fault: &HostFault, host: &HostSpec, id: &str) -> Procedure {
+    match fault {
+        HostFault::Kill => process::kill(host, id),
+        HostFault::Pause => process::pause(host, id),
+        HostFault::Restart => process::restart(host),
+        HostFault::Cut { peers, reset } => network::cut(host, id, peers, *reset),
+        HostFault::Loss { peers, percent } => network::loss(host, id, peers, *percent),
+        HostFault::Delay { peers, ms } => network::delay(peers, *ms),
+        HostFault::Bandwidth { peers, kbit } => network::bandwidth(peers, *kbit),
+        HostFault::DropCache => disk::drop_cache(),
+        HostFault::PowerFailure => disk::power_failure(host, id),
+        HostFault::DiskFull => disk::full(host, id),
+        HostFault::ReadOnly => disk::read_only(host, id),
+        HostFault::ClockBump { ms } => disk::clock_bump(*ms, id),
+    }
+}

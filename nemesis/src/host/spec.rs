@@ -1,0 +1,102 @@
+//! A host as faults need to know it.
+
+use history::NodeId;
+
+use crate::node::quote;
+
+/// How a broker's process is found, started and stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Service {
+    /// A systemd unit.
+    Unit(String),
+    /// A pid file, and a command that starts the broker and writes it.
+    Command {
+        /// The file that holds its process id.
+        pid_file: String,
+        /// What its command line contains, so that a stale pid file hits nobody else.
+        process: Option<String>,
+        /// Starts it; runs in the background, detached.
+        start: String,
+    },
+}
+
+/// A host with a broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostSpec {
+    /// The broker's id.
+    pub node: NodeId,
+    /// The name it is reached by.
+    pub host: String,
+    /// Where the other brokers reach it.
+    pub address: String,
+    /// The port of its broker listeners.
+    pub broker_port: u16,
+    /// The port of its controller listener, if it is a controller.
+    pub controller_port: Option<u16>,
+    /// The port of its sshd, which no fault cuts.
+    pub ssh_port: u16,
+    /// Its log directory.
+    pub data_dir: String,
+    /// Where its journal of faults is.
+    pub state_dir: String,
+    /// Its process.
+    pub service: Service,
+    /// Log files to show near a finding.
+    pub logs: Vec<String>,
+    /// Whether it may be broken.
+    pub breakable: bool,
+}
+
+impl HostSpec {
+    /// Shell functions about the broker's process: `hw_pid` writes its id if it lives, `hw_gone` waits for
+    /// its end, `hw_hold` keeps it from being started again, `hw_start` starts it unless it runs.
+    #[must_use]
+    pub(super) fn functions(&self) -> String {
+        let (pid, hold, start) = match &self.service {
+            Service::Unit(unit) => {
+                let unit = quote(unit);
+                (
+                    format!("systemctl show -p MainPID --value {unit} 2>/dev/null | grep -v '^0$' || true"),
+                    format!("systemctl mask --runtime {unit} >/dev/null 2>&1"),
+                    format!(
+                        "systemctl unmask --runtime {unit} >/dev/null 2>&1 || true; systemctl reset-failed {unit} || true; systemctl start {unit}"
+                    ),
+                )
+            }
+            Service::Command { pid_file, process, start } => {
+                let named = process.as_ref().map_or_else(String::new, |process| {
+                    format!(" && tr '\\0' ' ' </proc/$p/cmdline | grep -qF -e {}", quote(process))
+                });
+                (
+                    format!(
+                        "p=$(cat {} 2>/dev/null) || return 0\n  case $p in ''|*[!0-9]*) return 0;; esac\n  \
+                         [ -r /proc/$p/stat ] && ! grep -q '^State:.[ZX]' /proc/$p/status{named} || return 0\n  echo $p",
+                        quote(pid_file)
+                    ),
+                    ":".to_owned(),
+                    format!("setsid nohup sh -c {} </dev/null >/dev/null 2>&1 &", quote(start)),
+                )
+            }
+        };
+        format!(
+            "hw_pid() {{\n  {pid}\n}}\n\
+             hw_gone() {{\n  n=0\n  while [ -e /proc/$1 ] && ! grep -q '^State:.[ZX]' /proc/$1/status 2>/dev/null; do\n    \
+             n=$((n+1)); [ $n -lt 200 ] || {{ echo \"process $1 does not die\" >&2; return 1; }}; sleep 0.05\n  done\n}}\n\
+             hw_hold() {{\n  {hold}\n}}\n\
+             hw_start() {{\n  [ -z \"$(hw_pid)\" ] || return 0\n  {start}\n  n=0\n  while [ -z \"$(hw_pid)\" ]; do\n    \
+             n=$((n+1)); [ $n -lt 200 ] || {{ echo 'the broker does not start' >&2; return 1; }}; sleep 0.05\n  done\n}}\n"
+        )
+    }
+
+    /// Shell functions about the file system of the data directory: `hw_mount` names its mount point, and
+    /// refuses one that holds more than the data.
+    #[must_use]
+    pub(super) fn mount_functions(&self) -> String {
+        let data = quote(&self.data_dir);
+        format!(
+            "hw_mount() {{\n  m=$(findmnt -n -o TARGET --target {data}) || {{ echo \"data directory `echo {data}` is not there\" >&2; return 1; }}\n  \
+             case $m in /|/var|/home|/usr|/tmp|/opt) echo \"data directory `echo {data}` is not on its own mount but on $m\" >&2; return 1;; esac\n  \
+             echo \"$m\"\n}}\n"
+        )
+    }
+}

@@ -1,0 +1,298 @@
+//! The cluster file: which hosts there are, how each is reached, how its broker is started and stopped, and
+//! which of them may be broken. TOML; a key nobody knows is a mistake, not a comment.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use history::NodeId;
+use nemesis::host::{HostSpec, Service};
+use nemesis::node::{Node, NodeError};
+use serde::{Deserialize, Serialize};
+
+use super::local::LocalNode;
+use super::ssh::{SshNode, SshOptions};
+
+/// A cluster file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterFileError {
+    /// It cannot be read.
+    #[error("failed to read cluster file `{path}`", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It is no cluster file.
+    #[error("cluster file `{path}`, line {line}: {reason}", path = path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Where.
+        line: usize,
+        /// What is wrong, and what would be right.
+        reason: String,
+    },
+    /// What it says cannot be.
+    #[error("cluster file `{path}`: {reason}", path = path.display())]
+    Contents {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what would be right.
+        reason: String,
+    },
+}
+
+/// What a cluster file says.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClusterFile {
+    /// The file itself; entries of the journal name it.
+    #[serde(skip)]
+    pub path: PathBuf,
+    /// Brokers to start from, `HOST:PORT,…`.
+    pub bootstrap: String,
+    /// The id that the brokers must report.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_id: Option<String>,
+    /// Network namespace that the addresses are reachable from (a lab's).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// How nodes are reached that say nothing of their own.
+    #[serde(default)]
+    pub ssh: Reach,
+    /// The hosts.
+    #[serde(rename = "node")]
+    nodes: Vec<NodeTable>,
+}
+
+/// How a node is reached.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Reach {
+    /// As whom.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Port of sshd.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// File of the private key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<PathBuf>,
+    /// File of known host keys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub known_hosts: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NodeTable {
+    id: i32,
+    host: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
+    #[serde(default = "broker_port")]
+    broker_port: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    controller_port: Option<u16>,
+    #[serde(default)]
+    local: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<PathBuf>,
+    data_dir: String,
+    #[serde(default = "state_dir")]
+    state_dir: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pid_file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    process: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start: Option<String>,
+    #[serde(default)]
+    logs: Vec<String>,
+    #[serde(default)]
+    breakable: bool,
+}
+
+const fn broker_port() -> u16 {
+    9092
+}
+
+fn state_dir() -> String {
+    "/var/tmp/highwater".to_owned()
+}
+
+impl ClusterFile {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// If it cannot be read or what it says cannot be: with the line, and what would be right.
+    pub fn read(path: &Path) -> Result<Self, ClusterFileError> {
+        let read = |source| ClusterFileError::Read { path: path.to_owned(), source };
+        let text = std::fs::read_to_string(path).map_err(read)?;
+        // An undo may be asked for from another folder.
+        let path = std::fs::canonicalize(path).map_err(read)?;
+        Self::parse(&text, &path)
+    }
+
+    /// Reads its text.
+    ///
+    /// # Errors
+    /// As [`ClusterFile::read`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ClusterFileError> {
+        let mut file: Self = toml::from_str(text).map_err(|error| {
+            let line =
+                error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+            ClusterFileError::Parse {
+                path: path.to_owned(),
+                line,
+                reason: error.message().replace('\n', " "),
+            }
+        })?;
+        file.path = path.to_owned();
+        file.hosts()?;
+        Ok(file)
+    }
+
+    /// The hosts as faults need to know them, in order of their ids.
+    ///
+    /// # Errors
+    /// If a node says neither how its broker is run, or two are the same.
+    pub fn hosts(&self) -> Result<Vec<HostSpec>, ClusterFileError> {
+        let wrong = |reason: String| ClusterFileError::Contents { path: self.path.clone(), reason };
+        if self.nodes.is_empty() {
+            return Err(wrong("it names no node (add a table [[node]])".to_owned()));
+        }
+        let mut hosts = Vec::new();
+        for node in &self.nodes {
+            let id = node.id;
+            let service = match (&node.unit, &node.pid_file, &node.start) {
+                (Some(unit), None, None) => Service::Unit(unit.clone()),
+                (None, Some(pid_file), Some(start)) => Service::Command {
+                    pid_file: pid_file.clone(),
+                    process: node.process.clone(),
+                    start: start.clone(),
+                },
+                _ => {
+                    return Err(wrong(format!(
+                        "node `{id}` does not say how its broker is run (give `unit`, or `pid_file` and `start`)"
+                    )));
+                }
+            };
+            for (name, value) in [("data_dir", &node.data_dir), ("state_dir", &node.state_dir)] {
+                if !value.starts_with('/') {
+                    return Err(wrong(format!(
+                        "`{name}` of node `{id}` is `{value}` (give an absolute path)"
+                    )));
+                }
+            }
+            if node.host.starts_with('-') || node.host.contains(char::is_whitespace) || node.host.is_empty() {
+                return Err(wrong(format!(
+                    "`host` of node `{id}` is `{}` (give a name or an address)",
+                    node.host
+                )));
+            }
+            if hosts.iter().any(|other: &HostSpec| other.node == NodeId(id)) {
+                return Err(wrong(format!("node `{id}` is there twice (give each its own `id`)")));
+            }
+            hosts.push(HostSpec {
+                node: NodeId(id),
+                host: node.host.clone(),
+                address: node.address.clone().unwrap_or_else(|| node.host.clone()),
+                broker_port: node.broker_port,
+                controller_port: node.controller_port,
+                ssh_port: node.port.or(self.ssh.port).unwrap_or(22),
+                data_dir: node.data_dir.clone(),
+                state_dir: node.state_dir.clone(),
+                service,
+                logs: node.logs.clone(),
+                breakable: node.breakable,
+            });
+        }
+        hosts.sort_by_key(|host| host.node);
+        Ok(hosts)
+    }
+
+    /// Connects to a node.
+    ///
+    /// # Errors
+    /// If it cannot be reached.
+    pub fn connect(&self, node: NodeId) -> Result<Arc<dyn Node>, NodeError> {
+        let Some(table) = self.nodes.iter().find(|table| NodeId(table.id) == node) else {
+            return Err(NodeError::Unreachable {
+                host: format!("node {node}"),
+                command: format!("cat {}", self.path.display()),
+                stderr: "the cluster file has no such node".to_owned(),
+            });
+        };
+        if table.local {
+            return Ok(Arc::new(LocalNode::new(table.host.clone())));
+        }
+        let via = self
+            .namespace
+            .as_ref()
+            .map_or_else(Vec::new, |name| vec!["nsenter".to_owned(), format!("--net=/run/netns/{name}")]);
+        let options = SshOptions {
+            host: table.host.clone(),
+            user: table.user.clone().or_else(|| self.ssh.user.clone()),
+            port: table.port.or(self.ssh.port),
+            key: table.key.clone().or_else(|| self.ssh.key.clone()),
+            known_hosts: self.ssh.known_hosts.clone(),
+            via,
+        };
+        Ok(Arc::new(SshNode::connect(options)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "\
+bootstrap = \"b1:9092\"
+[ssh]
+user = \"kafka\"
+[[node]]
+id = 1
+host = \"b1\"
+data_dir = \"/data\"
+unit = \"kafka\"
+";
+
+    fn error(text: &str) -> String {
+        ClusterFile::parse(text, Path::new("c.toml")).map(drop).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_not_said_is_what_kafka_and_ssh_would_say() {
+        let hosts = ClusterFile::parse(GOOD, Path::new("c.toml")).unwrap().hosts().unwrap();
+        let host = &hosts[0];
+        assert_eq!((host.broker_port, host.ssh_port, host.address.as_str()), (9092, 22, "b1"));
+        assert!(!host.breakable, "nothing may be broken unless the file says so");
+    }
+
+    #[test]
+    fn mistakes_are_told_with_their_place_and_remedy() {
+        assert!(error("bootstrap = 3\n").contains("cluster file `c.toml`, line 1"));
+        let unknown = error(&GOOD.replace("[ssh]\nuser", "[ssh]\nusr"));
+        assert!(unknown.contains("line 3") && unknown.contains("usr"), "{unknown}");
+        let no_service = error(&GOOD.replace("unit = \"kafka\"\n", ""));
+        assert!(
+            no_service.contains("node `1` does not say how its broker is run (give `unit`"),
+            "{no_service}"
+        );
+        let relative = error(&GOOD.replace("/data", "data"));
+        assert!(relative.contains("absolute path"), "{relative}");
+        let option = error(&GOOD.replace("host = \"b1\"", "host = \"-oProxyCommand=x\""));
+        assert!(option.contains("give a name or an address"), "{option}");
+        let (_, node) = GOOD.split_once("[[node]]").unwrap();
+        assert!(error(&format!("{GOOD}[[node]]{node}")).contains("there twice"));
+    }
+}

@@ -1,0 +1,162 @@
+//! A node behind the system's `ssh`: its agent, configuration, bastions and hardware keys work as they do by
+//! hand. One connection is kept open and shared by all commands (ControlMaster); where it was lost, each
+//! command opens its own until the next one is there.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use nemesis::node::{Answer, Node, NodeError, Request, one_line, quote};
+use tempfile::TempDir;
+
+use super::exec::{self, Ended};
+use super::shell;
+
+/// How long a connection may take to be there.
+const CONNECT: Duration = Duration::from_secs(10);
+/// What `ssh` exits with when it is at fault, not the command.
+const SSH_FAILED: i32 = 255;
+/// How long the shared connection outlives a process that was killed, in seconds.
+const PERSIST_S: u32 = 30;
+
+/// How to reach a host.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SshOptions {
+    /// Name or address; also a name of `~/.ssh/config`.
+    pub host: String,
+    /// As whom; otherwise as ssh's configuration says.
+    pub user: Option<String>,
+    /// Port; otherwise as ssh's configuration says.
+    pub port: Option<u16>,
+    /// File of the private key; otherwise agent and configuration.
+    pub key: Option<PathBuf>,
+    /// File of known host keys; otherwise ssh's own.
+    pub known_hosts: Option<PathBuf>,
+    /// Words put before `ssh`, such as `ip netns exec NAME`: where the way to the host begins.
+    pub via: Vec<String>,
+}
+
+/// A connected node. Dropping it closes the connection.
+#[derive(Debug)]
+pub struct SshNode {
+    options: SshOptions,
+    is_root: bool,
+    sockets: TempDir,
+}
+
+impl SshNode {
+    /// Connects, and finds out as whom.
+    ///
+    /// # Errors
+    /// If the host cannot be reached within 10 s, shows another key than the one on record, or does not let us
+    /// in.
+    pub fn connect(options: SshOptions) -> Result<Self, NodeError> {
+        let spawn =
+            |source| NodeError::Spawn { host: options.host.clone(), program: "ssh".to_owned(), source };
+        // Not in the run's directory: the path of a socket has at most 108 bytes.
+        let sockets = tempfile::Builder::new().prefix("hw-").tempdir_in("/tmp").map_err(spawn)?;
+        let mut node = Self { options: options.clone(), is_root: false, sockets };
+        let said = node.sockets.path().join("stderr");
+        let stderr = std::fs::File::create(&said).map_err(spawn)?;
+        let mut master = node.ssh(&["-o", "ControlMaster=yes", "-o", &format!("ControlPersist={PERSIST_S}")]);
+        // It goes to the background holding what it was given, so it is given a file and no pipe.
+        master
+            .args(["-N", "-f"])
+            .arg(&options.host)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(stderr);
+        let status = master.status().map_err(spawn)?;
+        let stderr = std::fs::read_to_string(&said).unwrap_or_default();
+        if !status.success() {
+            return Err(node.refused(&stderr));
+        }
+        let probe = Request { what: "probe", script: "id -u", stdin: &[], within: CONNECT, root: false };
+        node.is_root = node.script(&probe)?.trim() == "0";
+        Ok(node)
+    }
+
+    fn ssh(&self, more: &[&str]) -> Command {
+        let program = self.options.via.first().map_or("ssh", String::as_str);
+        let mut command = Command::new(program);
+        if let Some(rest) = self.options.via.get(1..) {
+            command.args(rest).arg("ssh");
+        }
+        let socket = self.sockets.path().join("c");
+        command
+            .args(["-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"])
+            .args(["-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"])
+            .arg("-o")
+            .arg(format!("ConnectTimeout={}", CONNECT.as_secs()))
+            .arg("-o")
+            .arg(format!("ControlPath={}", socket.display()))
+            .args(more);
+        if let Some(file) = &self.options.known_hosts {
+            command.arg("-o").arg(format!("UserKnownHostsFile={}", file.display()));
+        }
+        if let Some(user) = &self.options.user {
+            command.args(["-l", user]);
+        }
+        if let Some(port) = self.options.port {
+            command.args(["-p", &port.to_string()]);
+        }
+        if let Some(key) = &self.options.key {
+            command.arg("-i").arg(key).args(["-o", "IdentitiesOnly=yes"]);
+        }
+        command
+    }
+
+    fn user(&self) -> String {
+        self.options.user.clone().unwrap_or_else(|| "this user".to_owned())
+    }
+
+    /// What `ssh` meant when it failed by itself.
+    fn refused(&self, stderr: &str) -> NodeError {
+        let host = self.options.host.clone();
+        if stderr.contains("Host key verification failed")
+            || stderr.contains("HOST IDENTIFICATION HAS CHANGED")
+        {
+            let known = self.options.known_hosts.as_ref();
+            let known_hosts =
+                known.map_or("~/.ssh/known_hosts".to_owned(), |file| file.display().to_string());
+            return NodeError::HostKey { host, known_hosts, stderr: one_line(stderr) };
+        }
+        if stderr.contains("Permission denied") || stderr.contains("Too many authentication failures") {
+            return NodeError::Denied { host, user: self.user(), stderr: one_line(stderr) };
+        }
+        let port = self.options.port.map(|port| format!(" -p {port}")).unwrap_or_default();
+        NodeError::Unreachable { command: format!("ssh{port} {host} true"), host, stderr: one_line(stderr) }
+    }
+}
+
+impl Node for SshNode {
+    fn host(&self) -> &str {
+        &self.options.host
+    }
+
+    fn run(&self, request: &Request<'_>) -> Result<Answer, NodeError> {
+        let words = shell::words(request, self.is_root);
+        let line = words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ");
+        let mut command = self.ssh(&["-o", "ControlMaster=no"]);
+        command.arg(&self.options.host).arg("--").arg(line);
+        let within = request.within + CONNECT + shell::GRACE;
+        let ended = exec::run(command, request.stdin, within).map_err(|source| NodeError::Spawn {
+            host: self.options.host.clone(),
+            program: "ssh".to_owned(),
+            source,
+        })?;
+        if let Ended { code: Some(SSH_FAILED), stderr, .. } = &ended {
+            return Err(self.refused(&String::from_utf8_lossy(stderr)));
+        }
+        shell::answer(&self.options.host, &self.user(), request, ended)
+    }
+}
+
+impl Drop for SshNode {
+    fn drop(&mut self) {
+        let mut close = self.ssh(&["-O", "exit"]);
+        close.arg(&self.options.host).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        // Where it cannot be asked it ends by itself, after its time.
+        let _ = close.status();
+    }
+}
