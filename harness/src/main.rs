@@ -5,6 +5,7 @@ mod cluster;
 mod exit;
 mod planning;
 mod runner;
+mod state;
 
 use std::process::ExitCode;
 

@@ -4,6 +4,7 @@
 pub mod actors;
 pub mod causes;
 pub mod kafka;
+pub mod lab;
 mod log;
 pub mod nodes;
 pub mod process;

@@ -6,14 +6,17 @@ mod bench;
 mod check;
 mod cluster;
 mod complaint;
+mod doctor;
 mod draft;
 mod explain;
 pub(crate) mod flags;
 mod history;
 mod input;
 mod interrupt;
+mod lab;
 mod list;
 mod matrix;
+mod nemesis;
 mod node;
 mod output;
 pub(crate) mod quantity;
@@ -58,6 +61,9 @@ enum Command {
     Runs(runs::RunsCommand),
     List(list::ListCommand),
     Cluster(cluster::ClusterCommand),
+    Nemesis(nemesis::NemesisCommand),
+    Lab(lab::LabCommand),
+    Doctor(doctor::DoctorCommand),
     Bench(bench::BenchCommand),
     /// One node of a reference cluster, as told on stdin
     #[command(hide = true)]
@@ -132,6 +138,9 @@ fn dispatch(command: Command) -> Outcome {
         Command::Runs(command) => command.execute(),
         Command::List(command) => command.execute(),
         Command::Cluster(command) => command.execute(),
+        Command::Nemesis(command) => command.execute(),
+        Command::Lab(command) => command.execute(),
+        Command::Doctor(command) => command.execute(),
         Command::Bench(command) => command.execute(),
         Command::Broker => node::execute(),
         Command::Actor => actor::execute(),

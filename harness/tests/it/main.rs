@@ -9,6 +9,7 @@ mod differential;
 mod edges;
 mod exchange;
 mod explain;
+mod hosts;
 mod kafka;
 mod lifetime;
 mod operations;

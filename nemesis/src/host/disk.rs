@@ -48,10 +48,10 @@ pub(super) fn power_failure(host: &HostSpec, id: &str) -> Procedure {
     );
     Procedure {
         apply: format!(
-            "set -e\n{functions}m=$(hw_mount)\nsrc=$(findmnt -n -o SOURCE \"$m\"); fs=$(findmnt -n -o FSTYPE \"$m\")\n\
-             case $fs in ext4|xfs) ;; *) echo \"$m is $fs, and power failure needs ext4 or xfs\" >&2; exit 1;; esac\n\
-             case $src in /dev/*) ;; *) echo \"$m is mounted from $src, which is no device\" >&2; exit 1;; esac\n\
-             p=$(hw_pid)\n[ -n \"$p\" ] || {{ echo 'the broker does not run: nobody to hit' >&2; exit 1; }}\n\
+            "set -e\n{functions}m=$(hw_mount) || exit 78\nsrc=$(findmnt -n -o SOURCE \"$m\"); fs=$(findmnt -n -o FSTYPE \"$m\")\n\
+             case $fs in ext4|xfs) ;; *) echo \"$m is $fs, and power failure needs ext4 or xfs\" >&2; exit 78;; esac\n\
+             case $src in /dev/*) ;; *) echo \"$m is mounted from $src, which is no device\" >&2; exit 78;; esac\n\
+             p=$(hw_pid)\n[ -n \"$p\" ] || {{ echo 'the broker does not run: nobody to hit' >&2; exit 78; }}\n\
              opt=$(findmnt -n -o VFS-OPTIONS \"$m\")\nprintf '%s\\n' \"$src\" \"$fs\" \"$opt\" \"$m\" >{about}; sync {about}\n\
              hw_hold\nkill -KILL $p\nhw_gone $p\nbefore=$(hw_bytes \"$m\")\nexec 9<\"$src\"\nhw_shutdown \"$m\"\nat=$m\n{UNMOUNT}\n\
              mount -t \"$fs\" -o \"$opt\" \"$src\" \"$m\"\nafter=$(hw_bytes \"$m\")\n\
@@ -69,7 +69,7 @@ pub(super) fn full(host: &HostSpec, id: &str) -> Procedure {
     let name = quote(&format!(".highwater-{id}"));
     Procedure {
         apply: format!(
-            "set -e\n{functions}m=$(hw_mount)\nfree=$(df --output=avail -B1 \"$m\" | tail -n 1)\n\
+            "set -e\n{functions}m=$(hw_mount) || exit 78\nfree=$(df --output=avail -B1 \"$m\" | tail -n 1)\n\
              [ \"$free\" -lt 1 ] || fallocate -l $free \"$m\"/{name}\ncat /dev/zero >>\"$m\"/{name} 2>/dev/null || true\n"
         ),
         undo: format!("{functions}m=$(hw_mount) || exit 1\nrm -f \"$m\"/{name}\n"),
@@ -90,8 +90,8 @@ pub(super) fn read_only(host: &HostSpec, id: &str) -> Procedure {
     let is_read_only = "hw_ro() { findmnt -n -o OPTIONS \"$1\" | grep -Eq '(^|,)(ro|emergency_ro)(,|$)'; }\n";
     Procedure {
         apply: format!(
-            "set -e\n{functions}m=$(hw_mount)\nsrc=$(findmnt -n -o SOURCE \"$m\"); fs=$(findmnt -n -o FSTYPE \"$m\")\n\
-             [ $fs = ext4 ] || {{ echo \"$m is $fs, and this fault needs ext4\" >&2; exit 1; }}\n\
+            "set -e\n{functions}m=$(hw_mount) || exit 78\nsrc=$(findmnt -n -o SOURCE \"$m\"); fs=$(findmnt -n -o FSTYPE \"$m\")\n\
+             [ $fs = ext4 ] || {{ echo \"$m is $fs, and this fault needs ext4\" >&2; exit 78; }}\n\
              printf '%s\\n' \"$src\" \"$fs\" \"$(findmnt -n -o VFS-OPTIONS \"$m\")\" \"$m\" >{about}; sync {about}\n\
              mount -o remount,errors=remount-ro \"$m\"\necho 1 >/sys/fs/ext4/$(basename $(readlink -f \"$src\"))/trigger_fs_error\n"
         ),
@@ -120,7 +120,7 @@ pub(super) fn clock_bump(ms: i64, id: &str) -> Procedure {
     };
     Procedure {
         apply: format!(
-            "set -e\n[ \"$(readlink /proc/1/ns/net)\" = \"$(readlink /proc/self/ns/net)\" ] || {{ echo 'this node shares its clock with its machine' >&2; exit 1; }}\n\
+            "set -e\n[ \"$(readlink /proc/1/ns/net)\" = \"$(readlink /proc/self/ns/net)\" ] || {{ echo 'this node shares its clock with its machine' >&2; exit 78; }}\n\
              touch {mark}\n{}",
             step(1)
         ),

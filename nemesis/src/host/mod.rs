@@ -14,7 +14,8 @@ pub use spec::{HostSpec, Service};
 /// A fault as shell scripts. Each is complete in itself, and `undo` and `gone` may run any number of times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Procedure {
-    /// Puts it in force; exits non-zero where it cannot, for the caller to undo what is half done.
+    /// Puts it in force; exits non-zero where it cannot, for the caller to undo what is half done, and 78 where
+    /// it has refused before it touched anything.
     pub apply: String,
     /// Undoes it; does nothing where there is nothing to undo.
     pub undo: String,
@@ -41,4 +42,10 @@ pub fn procedure(fault: &HostFault, host: &HostSpec, id: &str) -> Procedure {
         HostFault::ReadOnly => disk::read_only(host, id),
         HostFault::ClockBump { ms } => disk::clock_bump(*ms, id),
     }
+}
+
+/// Starts the broker of a host unless it runs, and waits until its process is there.
+#[must_use]
+pub fn start_script(host: &HostSpec) -> String {
+    format!("{}hw_start\n", host.functions())
 }

@@ -5,7 +5,7 @@ use super::Procedure;
 use super::spec::HostSpec;
 
 const RUNNING: &str =
-    "p=$(hw_pid)\n[ -n \"$p\" ] || { echo 'the broker does not run: nobody to hit' >&2; exit 1; }\n";
+    "p=$(hw_pid)\n[ -n \"$p\" ] || { echo 'the broker does not run: nobody to hit' >&2; exit 78; }\n";
 
 /// Dies, and is kept down until the undo starts it.
 pub(super) fn kill(host: &HostSpec, _id: &str) -> Procedure {

@@ -9,6 +9,9 @@ use crate::node::quote;
 /// How long a lock is waited for, in seconds.
 const LOCK_S: u32 = 60;
 
+/// What a script exits with that refused before it touched anything.
+const REFUSED: i32 = 78;
+
 /// Ends a here-document: no script of ours has such a line.
 const END: &str = "HIGHWATER_END_OF_FILE";
 
@@ -64,7 +67,7 @@ pub(super) fn arm(state_dir: &str, id: &str, about: &str, procedure: &Procedure,
         "if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null && [ \"$(readlink /proc/1/ns/mnt)\" = \"$(readlink /proc/self/ns/mnt)\" ] && [ \"$(readlink /proc/1/ns/net)\" = \"$(readlink /proc/self/ns/net)\" ]; then\n  \
          systemd-run --quiet --collect -p KillMode=process sh {e}/watch.sh || {{ rm -rf {e}; exit 1; }}\nelse\n  \
          setsid nohup sh {e}/watch.sh </dev/null >/dev/null 2>&1 &\nfi\n\
-         {applying} </dev/null\ncode=$?\n[ $code = 0 ] || sh {e}/heal.sh >/dev/null || true\nexit $code\n"
+         {applying} </dev/null\ncode=$?\ncase $code in 0) ;; {REFUSED}) rm -rf {e};; *) sh {e}/heal.sh >/dev/null || true;; esac\nexit $code\n"
     );
     text
 }
@@ -75,7 +78,7 @@ pub(super) fn heal(state_dir: &str, id: &str, undo: &str, gone: &str) -> String 
     let by_hand = locked(
         state_dir,
         &format!(
-            "sh -c {gone} >/dev/null 2>&1 && exit 0\nsh -c {undo}\nsh -c {gone} || {{ echo 'it is still in force after its undo' >&2; exit 1; }}",
+            "sh -c {gone} >/dev/null 2>&1 && {{ echo already; exit 0; }}\nsh -c {undo}\nsh -c {gone} || {{ echo 'it is still in force after its undo' >&2; exit 1; }}",
             undo = quote(undo),
             gone = quote(gone)
         ),

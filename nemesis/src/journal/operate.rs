@@ -37,6 +37,8 @@ pub struct Applied {
     pub packets: u64,
     /// Bytes of them.
     pub bytes: u64,
+    /// There was nothing left to undo: its host had healed itself.
+    pub already: bool,
 }
 
 impl Applied {
@@ -52,6 +54,7 @@ impl Applied {
                     found.packets += u64::try_from(number()).unwrap_or(0);
                     found.bytes += u64::try_from(number()).unwrap_or(0);
                 }
+                Some("already") => found.already = true,
                 _ => {}
             }
         }

@@ -1,0 +1,122 @@
+//! `highwater lab`: Apache Kafka on this machine, as breakable as real hosts.
+
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use clap::{Args, Subcommand};
+use targets::causes::with_causes;
+use targets::lab::{self, CLIENTS, KAFKA_VERSION, Kafka, LabError, LabOptions, Layout};
+
+use super::{Failure, Outcome, print, quantity};
+use crate::exit::Exit;
+use crate::state;
+
+const EXAMPLES: &str = "\
+Examples:
+  highwater lab up --disks                       three brokers, a disk each
+  highwater lab up --kafka-home /opt/kafka --set broker.session.timeout.ms=3000
+  highwater lab status
+  highwater lab down";
+
+const AFTER: &str = "\
+The lab's addresses exist in its network namespaces only; `up` prints how a run gets there. Needs root, Java, and
+on Debian openssh-server, iproute2, iptables and e2fsprogs; maven to fetch Apache Kafka.";
+
+/// Apache Kafka in network namespaces of this machine, for faults over SSH
+#[derive(Args, Debug)]
+#[command(before_help = EXAMPLES, after_help = AFTER)]
+pub(super) struct LabCommand {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand, Debug)]
+enum Action {
+    /// Build the lab and start its brokers
+    Up(UpCommand),
+    /// Take the lab down, and prove that nothing is left
+    Down,
+    /// Say what there is of a lab
+    Status,
+}
+
+#[derive(Args, Debug)]
+struct UpCommand {
+    /// Brokers, each a controller too
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=9))]
+    brokers: u32,
+    /// Version of Apache Kafka, from Maven Central
+    #[arg(long, value_name = "VERSION", default_value = KAFKA_VERSION, conflicts_with = "kafka_home")]
+    kafka: String,
+    /// A Kafka distribution, or a folder of its jars, instead
+    #[arg(long, value_name = "DIR")]
+    kafka_home: Option<PathBuf>,
+    /// A disk image with ext4 for each broker, which power failures and disk faults need
+    #[arg(long)]
+    disks: bool,
+    /// Heap of a broker, in MiB
+    #[arg(long, value_name = "N", default_value_t = 384, value_parser = clap::value_parser!(u32).range(128..=65536))]
+    heap_mb: u32,
+    /// A broker setting by Kafka's name
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = quantity::pair)]
+    set: Vec<(String, String)>,
+}
+
+/// Its disks take at most this, in MiB; only what is written is taken.
+const DISK_MB: u32 = 4096;
+
+impl LabCommand {
+    pub(super) fn execute(self) -> Outcome {
+        let dir = state::folder().join("lab");
+        match self.action {
+            Action::Up(up) => up.execute(dir),
+            Action::Down => {
+                lab::down(&dir)
+                    .map_err(|error| Failure::new(Exit::CleanUpFailed, anyhow!(with_causes(&error))))?;
+                // Faults of hosts that are gone are gone with them.
+                let file = Layout { dir, brokers: 0 }.cluster_file();
+                let journal = state::journal()?;
+                for entry in journal.entries()?.iter().filter(|entry| entry.cluster_file == file) {
+                    journal.close(&entry.id)?;
+                }
+                print("no lab is left\n")?;
+                Ok(Exit::Held)
+            }
+            Action::Status => {
+                let found = lab::leftovers(&dir).map_err(failure)?;
+                print(&if found.is_empty() { "no lab\n".to_owned() } else { format!("{found}\n") })?;
+                Ok(Exit::Held)
+            }
+        }
+    }
+}
+
+fn failure(error: LabError) -> Failure {
+    let exit = if matches!(error, LabError::Left(_)) { Exit::CleanUpFailed } else { Exit::Unreachable };
+    Failure::new(exit, anyhow!(with_causes(&error)))
+}
+
+impl UpCommand {
+    fn execute(self, dir: PathBuf) -> Outcome {
+        let kafka = self.kafka_home.map_or(Kafka::Version(self.kafka), Kafka::Home);
+        let options = LabOptions {
+            dir,
+            cache: state::folder().join("cache"),
+            brokers: self.brokers,
+            kafka,
+            disks: self.disks,
+            disk_mb: DISK_MB,
+            heap_mb: self.heap_mb,
+            settings: self.set,
+        };
+        let layout = lab::up(&options, &mut |step| eprintln!("lab: {step}")).map_err(failure)?;
+        let (bootstrap, file) = (layout.bootstrap(), layout.cluster_file());
+        print(&format!(
+            "bootstrap     {bootstrap}\ncluster file  {file}\n\
+             run           nsenter --net=/run/netns/{CLIENTS} highwater run --target kafka --bootstrap {bootstrap}\n\
+             break         highwater nemesis apply FAULT --cluster {file} --node N\n",
+            file = file.display()
+        ))?;
+        Ok(Exit::Held)
+    }
+}

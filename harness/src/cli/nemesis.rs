@@ -1,0 +1,408 @@
+//! `highwater nemesis`: single faults by hand on the hosts of a cluster file, and the undo of whatever any
+//! run left open.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail, ensure};
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::{Args, Subcommand};
+use history::NodeId;
+use nemesis::host::{HostFault, HostSpec, Peer, procedure};
+use nemesis::journal::{self, FaultOrder, Journal};
+use serde::Serialize;
+use targets::causes::with_causes;
+use targets::nodes::ClusterFile;
+
+use super::{Failure, Outcome, print, quantity};
+use crate::exit::Exit;
+use crate::state;
+
+const EXAMPLES: &str = "\
+Examples:
+  highwater nemesis plan cut --cluster c.toml --node 1      the commands and their undo; runs nothing
+  highwater nemesis apply pause --cluster c.toml --node 1 --for 20s --allow-destructive
+  highwater nemesis status
+  highwater nemesis undo --all";
+
+/// Break single hosts by hand, and undo what was left broken
+#[derive(Args, Debug)]
+#[command(before_help = EXAMPLES)]
+pub(super) struct NemesisCommand {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand, Debug)]
+enum Action {
+    /// Print every remote command of a fault with its undo; run nothing
+    Plan(FaultArgs),
+    /// Apply a fault; its host undoes it when its time is over
+    Apply(ApplyCommand),
+    /// List the faults that may be in force
+    Status(StatusCommand),
+    /// Undo faults and have their hosts prove them gone
+    Undo(UndoCommand),
+}
+
+/// Which fault, on whom.
+#[derive(Args, Debug)]
+struct FaultArgs {
+    /// What breaks
+    #[arg(value_name = "FAULT", value_parser = faults())]
+    fault: String,
+    /// The cluster file
+    #[arg(long, value_name = "FILE")]
+    cluster: PathBuf,
+    /// The broker to hit
+    #[arg(long, value_name = "ID")]
+    node: i32,
+    /// The brokers at the far end of its links [default: all others]
+    #[arg(long = "peer", value_name = "ID")]
+    peers: Vec<i32>,
+    /// Cut links by resets instead of silence
+    #[arg(long)]
+    reset: bool,
+    /// Packets lost, of a hundred
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u8).range(1..=100))]
+    percent: u8,
+    /// Milliseconds of `delay` and `clock-bump`
+    #[arg(long, value_name = "N", default_value_t = 200, allow_negative_numbers = true)]
+    ms: i64,
+    /// Kilobits a second of `bandwidth`
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    kbit: u32,
+}
+
+#[derive(Args, Debug)]
+struct ApplyCommand {
+    #[command(flatten)]
+    fault: FaultArgs,
+    /// The host undoes the fault by itself after this long
+    #[arg(long = "for", value_name = "DURATION", default_value = "60s", value_parser = quantity::duration)]
+    lasts: Duration,
+    #[command(flatten)]
+    guard: GuardArgs,
+}
+
+/// What has to be said before anything is broken.
+#[derive(Args, Debug, Clone, PartialEq)]
+pub(super) struct GuardArgs {
+    /// Break brokers that the cluster file calls breakable
+    #[arg(long)]
+    allow_destructive: bool,
+    /// The cluster's id, as in the cluster file
+    #[arg(long, value_name = "ID")]
+    confirm_cluster_id: Option<String>,
+    /// More than a minority may be down at once
+    #[arg(long)]
+    allow_quorum_loss: bool,
+}
+
+#[derive(Args, Debug)]
+struct StatusCommand {
+    /// Also ask the hosts of this cluster file
+    #[arg(long, value_name = "FILE")]
+    cluster: Option<PathBuf>,
+    /// For people or for a script
+    #[arg(long, value_parser = ["human", "json"], default_value = "human")]
+    format: String,
+}
+
+#[derive(Args, Debug)]
+struct UndoCommand {
+    /// Undo everything on record here
+    #[arg(long, required_unless_present = "id")]
+    all: bool,
+    /// Undo this one
+    #[arg(value_name = "ID", conflicts_with = "all")]
+    id: Option<String>,
+    /// Also what the hosts of this cluster file have on record
+    #[arg(long, value_name = "FILE")]
+    cluster: Option<PathBuf>,
+}
+
+fn faults() -> PossibleValuesParser {
+    PossibleValuesParser::new(
+        HostFault::KINDS.iter().map(|kind| PossibleValue::new(kind.name).help(kind.summary)),
+    )
+}
+
+impl FaultArgs {
+    /// The cluster, the host to hit, and the fault.
+    fn resolve(&self) -> anyhow::Result<(ClusterFile, HostSpec, HostFault)> {
+        let file = ClusterFile::read(&self.cluster)?;
+        let hosts = file.hosts()?;
+        let host = |id: i32| {
+            hosts.iter().find(|host| host.node == NodeId(id)).cloned().with_context(|| {
+                let known: Vec<_> = hosts.iter().map(|host| host.node.to_string()).collect();
+                format!("`{}` has no node `{id}` (it has {})", self.cluster.display(), known.join(", "))
+            })
+        };
+        let spec = host(self.node)?;
+        let peers = match self.peers.as_slice() {
+            [] => hosts.iter().filter(|other| other.node != spec.node).cloned().collect(),
+            named => named.iter().map(|id| host(*id)).collect::<anyhow::Result<Vec<_>>>()?,
+        };
+        ensure!(
+            peers.iter().all(|peer| peer.node != spec.node),
+            "node `{}` is no peer of its own",
+            self.node
+        );
+        let ports = |host: &HostSpec| std::iter::once(host.broker_port).chain(host.controller_port).collect();
+        let peers: Vec<_> = peers
+            .iter()
+            .map(|peer| Peer { address: peer.address.clone(), here: ports(&spec), there: ports(peer) })
+            .collect();
+        let needs_peers = matches!(self.fault.as_str(), "cut" | "loss" | "delay" | "bandwidth");
+        ensure!(
+            !needs_peers || !peers.is_empty(),
+            "`{}` needs a peer, and there is one node only",
+            self.fault
+        );
+        let fault = match self.fault.as_str() {
+            "kill" => HostFault::Kill,
+            "pause" => HostFault::Pause,
+            "restart" => HostFault::Restart,
+            "cut" => HostFault::Cut { peers, reset: self.reset },
+            "loss" => HostFault::Loss { peers, percent: self.percent },
+            "delay" => HostFault::Delay {
+                peers,
+                ms: u32::try_from(self.ms)
+                    .map_err(|_| anyhow!("--ms {} is no delay (give 0 or more)", self.ms))?,
+            },
+            "bandwidth" => HostFault::Bandwidth { peers, kbit: self.kbit },
+            "drop-cache" => HostFault::DropCache,
+            "power-failure" => HostFault::PowerFailure,
+            "disk-full" => HostFault::DiskFull,
+            "read-only" => HostFault::ReadOnly,
+            "clock-bump" => HostFault::ClockBump { ms: self.ms },
+            other => bail!("there is no fault `{other}`"),
+        };
+        Ok((file, spec, fault))
+    }
+}
+
+impl GuardArgs {
+    /// Refuses what nobody has clearly asked for.
+    fn check(
+        &self,
+        file: &ClusterFile,
+        spec: &HostSpec,
+        fault: &HostFault,
+        journal: &Journal,
+    ) -> anyhow::Result<()> {
+        ensure!(
+            self.allow_destructive,
+            "`{fault}` breaks broker {} on host `{}` (say so with --allow-destructive)",
+            spec.node,
+            spec.host
+        );
+        ensure!(
+            spec.breakable,
+            "host `{}` may not be broken (set `breakable = true` for it in `{}`)",
+            spec.host,
+            file.path.display()
+        );
+        if let Some(id) = &file.cluster_id {
+            ensure!(
+                self.confirm_cluster_id.as_ref() == Some(id),
+                "the cluster's id is to be said again (add --confirm-cluster-id {id} if that is the one)"
+            );
+        }
+        if fault.takes_down() && !self.allow_quorum_loss {
+            let brokers = file.hosts()?.len();
+            let open = journal.entries()?;
+            let mut down: Vec<_> =
+                open.iter().filter(|entry| entry.cluster_file == file.path).map(|entry| entry.node).collect();
+            down.push(spec.node);
+            down.sort_unstable();
+            down.dedup();
+            ensure!(
+                down.len() <= (brokers.saturating_sub(1) / 2).max(1),
+                "{} of {brokers} brokers would be down at once, more than a minority (add --allow-quorum-loss if that is meant)",
+                down.len()
+            );
+        }
+        Ok(())
+    }
+}
+
+impl NemesisCommand {
+    pub(super) fn execute(self) -> Outcome {
+        match self.action {
+            Action::Plan(command) => plan(&command),
+            Action::Apply(command) => apply(&command),
+            Action::Status(command) => status(&command),
+            Action::Undo(command) => undo(&command),
+        }
+    }
+}
+
+fn plan(command: &FaultArgs) -> Outcome {
+    let (_, spec, fault) = command.resolve()?;
+    let steps = procedure(&fault, &spec, "ID");
+    let mut text = format!("# {fault} on host {} (broker {}); nothing is run\n", spec.host, spec.node);
+    for (name, script) in [
+        ("apply", steps.apply),
+        ("in force if", steps.in_force),
+        ("undo", steps.undo),
+        ("gone if", steps.gone),
+    ] {
+        text += &format!("\n# {name}\n{script}");
+    }
+    print(&text)?;
+    Ok(Exit::Held)
+}
+
+fn apply(command: &ApplyCommand) -> Outcome {
+    let (file, spec, fault) = command.fault.resolve()?;
+    let journal = state::journal()?;
+    command.guard.check(&file, &spec, &fault, &journal)?;
+    let lease_s = u32::try_from(command.lasts.as_secs()).context("--for is too long")?.max(1);
+    let id = format!("hand-{}-{}", state::unique(), spec.node);
+    let order = FaultOrder { id: &id, fault: &fault, spec: &spec, lease_s, cluster_file: &file.path };
+    let unreachable = |error| Failure::new(Exit::Unreachable, anyhow!(with_causes(&error)));
+    let node = file.connect(spec.node).map_err(unreachable)?;
+    journal::apply(node.as_ref(), &journal, &order).map_err(|error| {
+        let left = journal.entries().is_ok_and(|open| open.iter().any(|entry| entry.id == id));
+        let exit = if left { Exit::CleanUpFailed } else { Exit::Unreachable };
+        Failure::new(exit, anyhow!(with_causes(&error)))
+    })?;
+    if !journal::in_force(node.as_ref(), &order).map_err(unreachable)? {
+        eprintln!("`{fault}` was applied on host `{}`, and is not in force", spec.host);
+        return Ok(Exit::Vacuous);
+    }
+    print(&format!("{id}\n"))?;
+    eprintln!("{fault} on host {} for {lease_s} s; sooner: highwater nemesis undo {id}", spec.host);
+    Ok(Exit::Held)
+}
+
+/// A fault as `status` tells it.
+#[derive(Serialize)]
+struct Row {
+    id: String,
+    host: String,
+    node: i32,
+    fault: String,
+    /// On record here, on the host, or both.
+    on_record: Vec<&'static str>,
+}
+
+fn status(command: &StatusCommand) -> Outcome {
+    let mut rows: Vec<_> = state::journal()?
+        .entries()?
+        .into_iter()
+        .map(|entry| Row {
+            id: entry.id,
+            host: entry.host,
+            node: entry.node.0,
+            fault: entry.fault,
+            on_record: vec!["here"],
+        })
+        .collect();
+    if let Some(path) = &command.cluster {
+        let file = ClusterFile::read(path)?;
+        for spec in file.hosts()? {
+            let open = file
+                .connect(spec.node)
+                .and_then(|node| journal::open_on(node.as_ref(), &spec.state_dir))
+                .map_err(|error| Failure::new(Exit::Unreachable, anyhow!(with_causes(&error))))?;
+            for (id, fault) in open {
+                match rows.iter_mut().find(|row| row.id == id) {
+                    Some(row) => row.on_record.push("host"),
+                    None => rows.push(Row {
+                        id,
+                        host: spec.host.clone(),
+                        node: spec.node.0,
+                        fault,
+                        on_record: vec!["host"],
+                    }),
+                }
+            }
+        }
+    }
+    if command.format == "json" {
+        print(&format!("{}\n", serde_json::to_string_pretty(&rows)?))?;
+    } else if rows.is_empty() {
+        print("no fault is open\n")?;
+    } else {
+        for row in &rows {
+            print(&format!(
+                "{}  {} on {} (broker {}), on record: {}\n",
+                row.id,
+                row.fault,
+                row.host,
+                row.node,
+                row.on_record.join(", ")
+            ))?;
+        }
+    }
+    Ok(Exit::Held)
+}
+
+fn undo(command: &UndoCommand) -> Outcome {
+    let journal = state::journal()?;
+    let mut entries = journal.entries()?;
+    if let Some(path) = &command.cluster {
+        entries.extend(on_hosts(&ClusterFile::read(path)?, &entries)?);
+    }
+    if let Some(id) = &command.id {
+        entries.retain(|entry| entry.id == *id);
+        ensure_found(!entries.is_empty(), id)?;
+    }
+    let (mut undone, mut failures) = (0, Vec::new());
+    // The last one first: a fault may have been put upon another.
+    for entry in entries.iter().rev() {
+        let outcome = ClusterFile::read(&entry.cluster_file)
+            .map_err(|error| with_causes(&error))
+            .and_then(|file| file.connect(entry.node).map_err(|error| with_causes(&error)))
+            .and_then(|node| {
+                journal::undo(node.as_ref(), &journal, entry).map_err(|error| with_causes(&error))
+            });
+        match outcome {
+            Ok(found) if found.already => {
+                eprintln!("nothing was left of {} on host {} ({})", entry.fault, entry.host, entry.id);
+            }
+            Ok(_) => {
+                undone += 1;
+                eprintln!("undone: {} on host {} ({})", entry.fault, entry.host, entry.id);
+            }
+            Err(error) => failures.push(format!("`{}`: {error}", entry.id)),
+        }
+    }
+    if failures.is_empty() {
+        print(&format!("{undone} undone, nothing is open\n"))?;
+        return Ok(Exit::Held);
+    }
+    Err(Failure::new(Exit::CleanUpFailed, anyhow!("failed to undo {}", failures.join("; "))))
+}
+
+fn ensure_found(found: bool, id: &str) -> anyhow::Result<()> {
+    ensure!(found, "no fault `{id}` is open (`highwater nemesis status` lists those that are)");
+    Ok(())
+}
+
+/// What hosts have on record and this machine has not: another controller's, or one whose record here is lost.
+/// The host knows the undo itself.
+fn on_hosts(file: &ClusterFile, known: &[journal::Entry]) -> anyhow::Result<Vec<journal::Entry>> {
+    let mut found = Vec::new();
+    for spec in file.hosts()? {
+        let node = file.connect(spec.node).map_err(|error| anyhow!(with_causes(&error)))?;
+        let open =
+            journal::open_on(node.as_ref(), &spec.state_dir).map_err(|error| anyhow!(with_causes(&error)))?;
+        for (id, fault) in open.into_iter().filter(|(id, _)| known.iter().all(|entry| entry.id != *id)) {
+            found.push(journal::Entry {
+                id,
+                node: spec.node,
+                host: spec.host.clone(),
+                fault,
+                cluster_file: file.path.clone(),
+                state_dir: spec.state_dir.clone(),
+                undo: ":".to_owned(),
+                gone: ":".to_owned(),
+            });
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,177 @@
+//! Faults on a host over SSH: each is put in force, healed in time though its controller was killed, and
+//! leaves nothing; and what must be refused is.
+
+mod lab;
+mod stand;
+
+use std::time::Duration;
+
+use nemesis::host::HostFault;
+
+use self::stand::Stand;
+use crate::stage::poll;
+
+/// A fault's own time, the dead-man's look every second, and a slow machine.
+const HEALED: Duration = Duration::from_secs(40);
+
+fn apply(stand: &Stand, fault: &str, lasts: &str) -> String {
+    let file = stand.cluster_file().display().to_string();
+    format!("nemesis apply {fault} --cluster {file} --node 1 --for {lasts} --allow-destructive")
+}
+
+/// How the outside sees that a fault is in force.
+fn in_force(stand: &Stand, fault: &str) -> bool {
+    let inside = |script: &str| stand.inside(script).is_ok();
+    let data = stand.path("data").display().to_string();
+    match fault {
+        "kill" => stand.broker().is_none(),
+        "pause" => stand.broker().is_some_and(|(_, stopped)| stopped),
+        "cut" => inside("iptables -S | grep -q DROP"),
+        "loss" => inside("iptables -S | grep -q statistic"),
+        "bandwidth" => inside("tc qdisc show dev lo | grep -q tbf"),
+        "power-failure" => stand.broker().is_none(),
+        "disk-full" => inside(&format!(
+            "dd if=/dev/zero of={data}/try bs=64k count=4 2>/dev/null; e=$?; rm -f {data}/try; [ $e != 0 ]"
+        )),
+        "read-only" => inside(&format!("! touch {data}/try 2>/dev/null")),
+        other => panic!("`{other}` leaves nothing to be seen"),
+    }
+}
+
+/// How the outside sees that nothing is left.
+fn is_whole(stand: &Stand) -> bool {
+    let data = stand.path("data").display().to_string();
+    stand.broker().is_some_and(|(_, stopped)| !stopped)
+        && stand.inside("! iptables -S | grep -q HIGHWATER && ! tc qdisc show dev lo | grep -q 4857").is_ok()
+        && stand.inside(&format!("findmnt -n {data} >/dev/null && head -c 200000 /dev/zero >{data}/try && sync {data}/try && rm {data}/try")).is_ok()
+        && stand.inside(&format!("! ls -A {data} | grep -q highwater")).is_ok()
+}
+
+const LASTING: [&str; 8] =
+    ["kill", "pause", "cut", "loss", "bandwidth", "power-failure", "disk-full", "read-only"];
+
+#[test]
+fn every_fault_heals_by_itself_when_its_controller_is_killed() {
+    let Some(stand) = Stand::new("dead") else { return };
+    for fault in LASTING {
+        let mut controller = stand.command(&apply(&stand, fault, "4s")).spawn().expect("the binary starts");
+        assert!(poll(HEALED, || stand.on_record() == 1), "{fault}: on the host's record");
+        controller.kill().expect("it can be killed");
+        controller.wait().expect("it ends");
+        assert!(poll(HEALED, || in_force(&stand, fault)), "{fault}: in force, though nobody controls it");
+        assert!(poll(HEALED, || stand.on_record() == 0), "{fault}: healed by its host");
+        assert!(poll(HEALED, || is_whole(&stand)), "{fault}: nothing is left");
+        let (code, said) = stand.run("nemesis undo --all");
+        assert_eq!(code, 0, "{fault}: {said}");
+        assert!(said.contains("0 undone, nothing is open"), "{fault}: {said}");
+    }
+}
+
+#[test]
+fn every_fault_is_undone_by_hand_once_and_for_all() {
+    let Some(stand) = Stand::new("hand") else { return };
+    for fault in LASTING {
+        let (code, said) = stand.run(&apply(&stand, fault, "5m"));
+        assert_eq!(code, 0, "{fault}: {said}");
+        assert!(in_force(&stand, fault), "{fault}: {said}");
+        let (_, status) = stand.run("nemesis status");
+        assert!(status.contains(fault), "{fault}: {status}");
+        let (code, said) = stand.run("nemesis undo --all");
+        assert!(code == 0 && said.contains("1 undone"), "{fault}: {said}");
+        assert!(poll(HEALED, || is_whole(&stand)), "{fault}: nothing is left");
+        let (code, said) = stand.run("nemesis undo --all");
+        assert!(code == 0 && said.contains("0 undone"), "{fault}: {said}");
+    }
+    for fault in ["drop-cache", "restart"] {
+        let before = stand.broker().expect("it runs").0;
+        let (code, said) = stand.run(&apply(&stand, fault, "5m"));
+        assert_eq!(code, 0, "{fault}: {said}");
+        assert_eq!(stand.broker().expect("it runs").0 == before, fault == "drop-cache");
+        assert_eq!(stand.run("nemesis undo --all").0, 0);
+    }
+}
+
+#[test]
+fn a_power_failure_takes_what_was_not_synced_and_leaves_what_was() {
+    let Some(stand) = Stand::new("power") else { return };
+    let data = stand.path("data").display().to_string();
+    stand.inside(&format!("cp /etc/passwd {data}/kept && sync {data}/kept {data}")).expect("writable");
+    let line = apply(&stand, "power-failure", "5m");
+    stand.inside(&format!("cp /etc/passwd {data}/lost")).expect("writable");
+    let (code, said) = stand.run(&line);
+    assert_eq!(code, 0, "{said}");
+    assert!(stand.inside(&format!("cmp /etc/passwd {data}/kept")).is_ok(), "what was synced is there");
+    assert!(stand.inside(&format!("! cmp /etc/passwd {data}/lost")).is_ok(), "what was not is gone");
+    assert_eq!(stand.run("nemesis undo --all").0, 0);
+    assert!(is_whole(&stand));
+}
+
+#[test]
+fn what_is_not_clearly_asked_for_is_refused_and_nothing_is_broken() {
+    let Some(stand) = Stand::new("guard") else { return };
+    let file = stand.cluster_file().display().to_string();
+    let refused = |line: &str, exit: i32, part: &str| {
+        let (code, said) = stand.run(line);
+        assert!(code == exit && said.contains(part), "`{line}`: exit {code}: {said}");
+        assert!(is_whole(&stand) && stand.on_record() == 0, "`{line}` broke something");
+        let (_, status) = stand.run("nemesis status");
+        assert!(status.contains("no fault is open"), "{status}");
+    };
+    refused(&format!("nemesis apply kill --cluster {file} --node 1"), 2, "--allow-destructive");
+    refused(
+        &format!("nemesis apply kill --cluster {file} --node 9 --allow-destructive"),
+        2,
+        "has no node `9`",
+    );
+    refused(
+        &format!("nemesis apply kill --cluster {file} --node 2 --allow-destructive"),
+        2,
+        "`breakable = true`",
+    );
+    if stand.inside("tc qdisc add dev lo root netem delay 1ms").is_ok() {
+        stand.inside("tc qdisc del dev lo root").expect("ours");
+    } else {
+        refused(&apply(&stand, "delay", "5s"), 3, "this kernel lacks");
+    }
+    stand
+        .inside("tc qdisc add dev lo root handle 77: tbf rate 100mbit burst 32kb latency 50ms")
+        .expect("tbf");
+    refused(&apply(&stand, "bandwidth", "5s"), 3, "a qdisc of somebody else");
+    stand.inside("tc qdisc show dev lo | grep -q ' 77: '").expect("it is left alone");
+    stand.inside("tc qdisc del dev lo root").expect("ours");
+    refused(&apply(&stand, "clock-bump", "5s"), 3, "shares its clock");
+    std::fs::rename(stand.path("user"), stand.path("user.away")).expect("renamed");
+    refused(&apply(&stand, "kill", "5s"), 3, "does not let `root` in");
+    std::fs::rename(stand.path("user.away"), stand.path("user")).expect("renamed");
+    let known = std::fs::read(stand.path("known")).expect("readable");
+    stand::sh(&format!(
+        "cd {}; printf '[127.0.0.1]:2222 %s\\n' \"$(cut -d' ' -f1,2 user.pub)\" >known",
+        stand.dir.path().display()
+    ))
+    .expect("written");
+    refused(&apply(&stand, "kill", "5s"), 3, "shows a key that is not on record");
+    std::fs::write(stand.path("known"), known).expect("written");
+    stand.write_cluster_file("breakable = true\nprocess = \"some-other-program\"");
+    refused(&apply(&stand, "kill", "5s"), 3, "the broker does not run: nobody to hit");
+}
+
+#[test]
+fn a_plan_shows_every_command_with_its_undo_and_reaches_nobody() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let file = dir.path().join("c.toml");
+    let node =
+        |id| format!("[[node]]\nid = {id}\nhost = \"192.0.2.{id}\"\ndata_dir = \"/d\"\nunit = \"kafka\"\n");
+    std::fs::write(&file, format!("bootstrap = \"a:1\"\n{}{}", node(1), node(2))).expect("writable");
+    for kind in &HostFault::KINDS {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_highwater"));
+        command.args(["nemesis", "plan", kind.name, "--node", "1", "--cluster"]).arg(&file);
+        let output = command.output().expect("the binary starts");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{}: {}", kind.name, String::from_utf8_lossy(&output.stderr));
+        assert!(
+            text.contains("# apply\n") && text.contains("# undo\n") && text.contains("# gone if\n"),
+            "{text}"
+        );
+        assert!(!text.contains("--flush") && !text.contains("tc qdisc replace"), "{text}");
+    }
+}

@@ -1,0 +1,125 @@
+//! The files of a lab: one folder with everything but the namespaces.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// The namespace that clients run in; it has the bridge.
+pub const CLIENTS: &str = "hw-lab";
+/// What a broker and a controller of the lab listen on.
+pub(super) const BROKER_PORT: u16 = 9092;
+pub(super) const CONTROLLER_PORT: u16 = 9093;
+/// A fixed id, so that formatting needs no answer from a tool.
+pub(super) const CLUSTER_ID: &str = "aGlnaHdhdGVyLWxhYi0wMA";
+
+/// Where things of a lab are.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    /// The folder.
+    pub dir: PathBuf,
+    /// Brokers, with ids from 1.
+    pub brokers: u32,
+}
+
+impl Layout {
+    /// The network namespace of a broker.
+    #[must_use]
+    pub fn namespace(node: u32) -> String {
+        format!("{CLIENTS}-{node}")
+    }
+
+    /// Its address in the lab's own network.
+    #[must_use]
+    pub fn address(node: u32) -> String {
+        format!("10.77.0.{node}")
+    }
+
+    /// Where its files are.
+    #[must_use]
+    pub fn node(&self, node: u32) -> PathBuf {
+        self.dir.join(format!("node-{node}"))
+    }
+
+    /// The lab's cluster file.
+    #[must_use]
+    pub fn cluster_file(&self) -> PathBuf {
+        self.dir.join("cluster.toml")
+    }
+
+    /// `HOST:PORT,…` for clients in the namespace [`CLIENTS`].
+    #[must_use]
+    pub fn bootstrap(&self) -> String {
+        let all: Vec<_> =
+            (1..=self.brokers).map(|node| format!("{}:{BROKER_PORT}", Self::address(node))).collect();
+        all.join(",")
+    }
+
+    pub(super) fn cluster_toml(&self) -> String {
+        let dir = self.dir.display();
+        let mut text = format!(
+            "bootstrap = \"{}\"\ncluster_id = \"{CLUSTER_ID}\"\nnamespace = \"{CLIENTS}\"\n\n[ssh]\nuser = \"root\"\n\
+             key = \"{dir}/user\"\nknown_hosts = \"{dir}/known_hosts\"\n",
+            self.bootstrap()
+        );
+        for node in 1..=self.brokers {
+            let own = self.node(node);
+            let own = own.display();
+            // Writing to a string does not fail.
+            let _ = write!(
+                text,
+                "\n[[node]]\nid = {node}\nhost = \"{}\"\nbroker_port = {BROKER_PORT}\ncontroller_port = {CONTROLLER_PORT}\n\
+                 data_dir = \"{own}/data\"\nstate_dir = \"{own}/state\"\npid_file = \"{own}/pid\"\nprocess = \"kafka.Kafka\"\n\
+                 start = \"sh {own}/start.sh\"\nlogs = [\"{own}/log\"]\nbreakable = true\n",
+                Self::address(node)
+            );
+        }
+        text
+    }
+
+    pub(super) fn properties(&self, node: u32, settings: &[(String, String)]) -> String {
+        let address = Self::address(node);
+        let voters: Vec<_> =
+            (1..=self.brokers).map(|id| format!("{id}@{}:{CONTROLLER_PORT}", Self::address(id))).collect();
+        let copies = self.brokers.min(3);
+        let mut text = format!(
+            "process.roles=broker,controller\nnode.id={node}\ncontroller.quorum.voters={}\n\
+             listeners=PLAINTEXT://{address}:{BROKER_PORT},CONTROLLER://{address}:{CONTROLLER_PORT}\n\
+             advertised.listeners=PLAINTEXT://{address}:{BROKER_PORT}\ncontroller.listener.names=CONTROLLER\n\
+             log.dirs={}/logs\noffsets.topic.replication.factor={copies}\n\
+             transaction.state.log.replication.factor={copies}\ntransaction.state.log.min.isr={}\n\
+             auto.create.topics.enable=false\n",
+            voters.join(","),
+            self.node(node).join("data").display(),
+            copies.min(2)
+        );
+        for (name, value) in settings {
+            let _ = writeln!(text, "{name}={value}");
+        }
+        text
+    }
+
+    /// Writes its process id and becomes the broker.
+    pub(super) fn start(&self, node: u32, class_path: &str, heap_mb: u32) -> String {
+        let own = self.node(node);
+        let own = own.display();
+        format!(
+            "cd {own} || exit 1\necho $$ >pid\nexec java -Xmx{heap_mb}m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp '{class_path}' kafka.Kafka {own}/server.properties >>log 2>&1 </dev/null\n"
+        )
+    }
+
+    pub(super) fn sshd(&self, node: u32) -> String {
+        let dir = self.dir.display();
+        format!(
+            "Port 22\nListenAddress {}\nHostKey {dir}/host\nAuthorizedKeysFile {dir}/user.pub\nStrictModes no\nUsePAM no\n\
+             PidFile none\nPermitRootLogin prohibit-password\nPasswordAuthentication no\nMaxStartups 50\n",
+            Self::address(node)
+        )
+    }
+}
+
+/// Writes a file of the lab.
+pub(super) fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    if let Some(dir) = path.parent() {
+        std::fs::create_dir_all(dir)?;
+    }
+    std::fs::write(path, text)
+}

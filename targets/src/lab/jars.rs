@@ -1,0 +1,120 @@
+//! Where Apache Kafka comes from: a folder that has it, or Maven Central; and what a lab is built with.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::build::LabError;
+
+/// The version that is fetched where none is named.
+pub const KAFKA_VERSION: &str = "4.1.2";
+
+/// Programs a lab needs, and the Debian package that has each.
+pub const TOOLS: &[(&str, &str)] = &[
+    ("java", "default-jre-headless"),
+    ("sshd", "openssh-server"),
+    ("ssh", "openssh-client"),
+    ("ssh-keygen", "openssh-client"),
+    ("ip", "iproute2"),
+    ("ss", "iproute2"),
+    ("tc", "iproute2"),
+    ("iptables", "iptables"),
+    ("losetup", "mount"),
+    ("mkfs.ext4", "e2fsprogs"),
+    ("nsenter", "util-linux"),
+    ("unshare", "util-linux"),
+    ("flock", "util-linux"),
+];
+
+/// Which Apache Kafka.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kafka {
+    /// This version, from Maven Central.
+    Version(String),
+    /// A folder with its jars, or with `libs/` that has them.
+    Home(PathBuf),
+}
+
+/// The programs of [`TOOLS`] that are not there, each with its package.
+#[must_use]
+pub fn missing_tools() -> Vec<(&'static str, &'static str)> {
+    let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
+    let there = |tool: &str| path.split(':').any(|dir| Path::new(dir).join(tool).is_file());
+    TOOLS.iter().copied().filter(|(tool, _)| !there(tool)).collect()
+}
+
+impl Kafka {
+    /// The class path, fetched into `cache` unless it is there.
+    ///
+    /// # Errors
+    /// If the folder has no broker's jar, or Maven cannot fetch it.
+    pub fn class_path(&self, cache: &Path) -> Result<String, LabError> {
+        match self {
+            Self::Home(home) => {
+                let libs = home.join("libs");
+                let dir = if libs.is_dir() { libs } else { home.clone() };
+                if !has_broker(&dir) {
+                    return Err(LabError::Jars(format!(
+                        "`{}` has no kafka_2.13-*.jar (give --kafka-home a Kafka distribution, or a folder of its jars)",
+                        home.display()
+                    )));
+                }
+                Ok(format!("{}/*", dir.display()))
+            }
+            Self::Version(version) => {
+                let dir = cache.join(format!("kafka-{version}"));
+                if !has_broker(&dir) {
+                    fetch(version, &dir)?;
+                }
+                Ok(format!("{}/*", dir.display()))
+            }
+        }
+    }
+}
+
+fn has_broker(dir: &Path) -> bool {
+    fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok).any(|file| {
+        let name = file.file_name();
+        let name = name.to_string_lossy();
+        name.starts_with("kafka_2.13-") && name.ends_with(".jar")
+    })
+}
+
+fn fetch(version: &str, dir: &Path) -> Result<(), LabError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+    if version.is_empty() || !version.chars().all(plain) {
+        return Err(LabError::Jars(format!("`{version}` is no version (give --kafka {KAFKA_VERSION})")));
+    }
+    let dependency = |artifact: &str| {
+        format!(
+            "<dependency><groupId>org.apache.kafka</groupId><artifactId>{artifact}</artifactId><version>{version}</version></dependency>"
+        )
+    };
+    let pom = format!(
+        "<project xmlns=\"http://maven.apache.org/POM/4.0.0\"><modelVersion>4.0.0</modelVersion><groupId>highwater</groupId>\
+         <artifactId>lab</artifactId><version>1</version><dependencies>{}{}</dependencies></project>",
+        dependency("kafka_2.13"),
+        dependency("kafka-tools")
+    );
+    let failed =
+        |error: std::io::Error| LabError::Jars(format!("failed to write `{}`: {error}", dir.display()));
+    fs::create_dir_all(dir).map_err(failed)?;
+    fs::write(dir.join("pom.xml"), pom).map_err(failed)?;
+    let output = Command::new("mvn")
+        .args(["--quiet", "--batch-mode", "dependency:copy-dependencies"])
+        .arg(format!("-DoutputDirectory={}", dir.display()))
+        .current_dir(dir)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| {
+            LabError::Jars(format!("failed to run `mvn`: {error} (install maven, or give --kafka-home DIR)"))
+        })?;
+    if output.status.success() && has_broker(dir) {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    Err(LabError::Jars(format!(
+        "mvn could not fetch Apache Kafka {version}: {} (give --kafka-home DIR)",
+        nemesis::node::one_line(&said)
+    )))
+}
