@@ -21,7 +21,7 @@ pub(crate) struct PlanArgs {
     #[command(flatten)]
     pub(crate) load: LoadArgs,
     /// What breaks, separated by commas [default: kill,isolate-leader; none with --target kafka]
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = nemeses(), help_heading = "Faults")]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = nemeses_or_none(), help_heading = "Faults")]
     pub(crate) nemesis: Option<Vec<String>>,
     /// Plant a bug in the reference broker
     #[arg(long, value_name = "NAME", value_parser = flaws(), help_heading = "Faults")]
@@ -155,9 +155,13 @@ fn workloads() -> PossibleValuesParser {
     workloads::CATALOG.iter().map(|spec| PossibleValue::new(spec.name).help(spec.summary)).into()
 }
 
-fn nemeses() -> PossibleValuesParser {
-    let built = nemesis::CATALOG.iter().map(|spec| PossibleValue::new(spec.name).help(spec.summary));
-    std::iter::once(PossibleValue::new(NO_NEMESIS).help("break nothing")).chain(built).into()
+fn nemeses_or_none() -> PossibleValuesParser {
+    std::iter::once(PossibleValue::new(NO_NEMESIS).help("break nothing")).chain(built_nemeses()).into()
+}
+
+/// The nemeses by name.
+pub(super) fn built_nemeses() -> impl Iterator<Item = PossibleValue> {
+    nemesis::CATALOG.iter().map(|spec| PossibleValue::new(spec.name).help(spec.summary))
 }
 
 /// The flaws by name.

@@ -2,6 +2,7 @@
 //! ports clients know them, or a temporary one.
 
 use std::fs::{self, File, TryLockError};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -10,6 +11,9 @@ use tempfile::TempDir;
 
 const MANIFEST: &str = "cluster.json";
 const VERSION: u32 = 1;
+
+/// How the name of a temporary folder begins.
+const TEMPORARY: &str = "highwater-cluster-";
 
 /// What a folder remembers of its cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +40,7 @@ impl Folder {
         let (path, temporary) = match path {
             Some(path) => (path.to_owned(), None),
             None => {
-                let made = TempDir::with_prefix("highwater-cluster-");
+                let made = TempDir::with_prefix(TEMPORARY);
                 let folder = made.context("failed to make a temporary directory (give one with --data)")?;
                 (folder.path().to_owned(), Some(folder))
             }
@@ -125,6 +129,30 @@ impl Folder {
         self.known = Some(manifest);
         Ok(())
     }
+}
+
+/// Whether a folder is a cluster's, running or not.
+pub(crate) fn is_cluster(path: &Path) -> bool {
+    path.join(MANIFEST).is_file()
+}
+
+/// The temporary folders of this user's clusters, and of those that were killed, in order of their names.
+///
+/// # Errors
+/// If the system's temporary directory cannot be read.
+pub(crate) fn temporary() -> anyhow::Result<Vec<PathBuf>> {
+    let parent = std::env::temp_dir();
+    let entries = fs::read_dir(&parent)
+        .with_context(|| format!("failed to read `{}` (give --cluster DIR)", parent.display()))?;
+    let owner = nix::unistd::geteuid().as_raw();
+    let mut found: Vec<_> = entries
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(TEMPORARY))
+        .filter(|entry| entry.metadata().is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == owner))
+        .map(|entry| entry.path())
+        .collect();
+    found.sort();
+    Ok(found)
 }
 
 fn read(path: &Path) -> anyhow::Result<Manifest> {

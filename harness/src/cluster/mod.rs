@@ -1,6 +1,10 @@
-//! A reference cluster that stays up for other people's clients, until a signal ends it.
+//! A reference cluster that stays up for other people's clients, until a signal ends it, and is broken and
+//! mended meanwhile by whoever asks for it over its control socket.
 
-mod folder;
+pub(crate) mod control;
+mod faults;
+pub(crate) mod folder;
+pub(crate) mod protocol;
 mod settings;
 
 use std::path::PathBuf;
@@ -10,9 +14,12 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use history::{Note, Profile};
 use targets::process::Supervisor;
-use targets::reference::{ClusterOptions, ReferenceCluster};
+use targets::reference::{ClusterOptions, Proxied, ReferenceCluster};
 
+use self::control::{Asked, Control};
+use self::faults::Faults;
 use self::folder::Folder;
+use self::protocol::{Answer, Undone};
 use crate::cli::{Failure, print};
 use crate::exit::Exit;
 use crate::runner::{SignalWatch, Verbosity};
@@ -42,6 +49,12 @@ pub(crate) struct UpOptions {
     pub(crate) verbosity: Verbosity,
 }
 
+/// What the cluster waits for.
+enum Wake {
+    Signal,
+    Asked(Asked),
+}
+
 /// Starts a cluster, prints its bootstrap list, and keeps it up until SIGINT or SIGTERM.
 ///
 /// # Errors
@@ -49,9 +62,9 @@ pub(crate) struct UpOptions {
 /// controller, or does not go down in an orderly way.
 pub(crate) fn up(options: &UpOptions) -> Result<Exit, Failure> {
     // Before anything is started: a signal during the start is then not lost.
-    let (sender, signals) = channel();
-    let _watch =
-        SignalWatch::start(sender, |signal| signal).map_err(|error| Failure::new(Exit::Bug, error))?;
+    let (sender, wakes) = channel();
+    let _watch = SignalWatch::start(sender.clone(), |_| Wake::Signal)
+        .map_err(|error| Failure::new(Exit::Bug, error))?;
     let mut folder = Folder::open(options.data.as_deref())?;
     let nodes = folder.nodes(options.nodes)?;
     let ports = folder.ports(options.port_base, nodes)?;
@@ -67,12 +80,18 @@ pub(crate) fn up(options: &UpOptions) -> Result<Exit, Failure> {
     cluster_options.settings = settings.effective;
     cluster_options.flaw.clone_from(&options.flaw);
     cluster_options.ports = ports;
+    // Faults cut nodes off from each other, never from their clients: those need no detour.
+    cluster_options.proxied = Proxied::Nodes;
     cluster_options.start_within = START_WITHIN;
     let unreachable = |error: anyhow::Error| Failure::new(Exit::Unreachable, error);
     let supervisor = Supervisor::new().map_err(|error| Failure::new(Exit::Bug, error))?;
-    let cluster = ReferenceCluster::start(cluster_options, &supervisor)
+    let mut cluster = ReferenceCluster::start(cluster_options, &supervisor)
         .map_err(|error| unreachable(anyhow::Error::new(error)))?;
     folder.remember(nodes, cluster.broker_ports())?;
+    let control = Control::listen(folder.path(), &sender, Wake::Asked).with_context(|| {
+        format!("failed to listen in `{}` (choose another --data)", folder.path().display())
+    })?;
+    let mut faults = Faults::default();
 
     say(format!("data in {}{}", folder.path().display(), folder.fate()));
     say(format!("logs in {}", folder.path().join("logs").display()));
@@ -81,13 +100,20 @@ pub(crate) fn up(options: &UpOptions) -> Result<Exit, Failure> {
     say(format!("{nodes} nodes are ready; Ctrl-C or SIGTERM ends them"));
 
     loop {
-        match signals.recv_timeout(LOOK) {
-            Ok(_) => break,
+        match wakes.recv_timeout(LOOK) {
+            Ok(Wake::Signal) => break,
+            Ok(Wake::Asked(Asked { request, reply })) => {
+                let answer = faults.handle(request, &mut cluster);
+                told(&answer).into_iter().for_each(&say);
+                // Whoever asked may be gone; the cluster is as it is all the same.
+                let _ = reply.send(answer);
+            }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
                 return Err(unreachable(anyhow!("the signal thread is gone")));
             }
         }
+        faults.expire(&mut cluster).iter().map(healed).for_each(&say);
         for (_, note) in cluster.events() {
             if let Some(text) = line(&note, options.verbosity) {
                 say(text);
@@ -97,15 +123,34 @@ pub(crate) fn up(options: &UpOptions) -> Result<Exit, Failure> {
             return Err(unreachable(anyhow!("the controller {how}")));
         }
     }
+    drop(control);
     say("ending the cluster; another signal kills it".to_owned());
     // Whoever is impatient need not wait for the nodes to finish in order; they die with this process.
     std::thread::spawn(move || {
-        if signals.recv().is_ok() {
+        // Requests that come too late are answered by their sender's end.
+        if wakes.iter().any(|wake| matches!(wake, Wake::Signal)) {
             std::process::exit(i32::from(Exit::Terminated.code()));
         }
     });
+    faults.end(&mut cluster).iter().map(healed).for_each(&say);
     cluster.shutdown().context("the cluster did not end in an orderly way").map_err(unreachable)?;
     Ok(Exit::Held)
+}
+
+fn told(answer: &Answer) -> Vec<String> {
+    match answer {
+        Answer::Applied(fault) => vec![fault.to_string()],
+        Answer::Undone(undone) => undone.iter().map(Undone::to_string).collect(),
+        Answer::Failed(reason) | Answer::Unhealed(reason) => vec![reason.clone()],
+        Answer::Refused(_) | Answer::Status(_) => Vec::new(),
+    }
+}
+
+fn healed(result: &Result<Undone, String>) -> String {
+    match result {
+        Ok(undone) => undone.to_string(),
+        Err(reason) => reason.clone(),
+    }
 }
 
 fn line(note: &Note, verbosity: Verbosity) -> Option<String> {

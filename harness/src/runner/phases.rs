@@ -6,7 +6,7 @@ use std::time::Duration;
 use history::{Note, Offset, Partition, Phase, TargetKind, clock};
 use targets::actors::protocol::{AdminReply, AdminRequest, Command, Job};
 use targets::causes::with_causes;
-use targets::reference::{ClusterOptions, ReferenceCluster};
+use targets::reference::{ClusterOptions, Proxied, ReferenceCluster};
 
 use super::Arm;
 use super::conductor::{Conductor, Waited, millis};
@@ -73,7 +73,8 @@ impl Conductor<'_> {
             ClusterOptions::new(self.plan.nodes, data, self.dir.node_logs()).map_err(Failure::bug)?;
         options.settings = self.plan.cell.broker.clone();
         options.flaw.clone_from(&self.plan.flaw);
-        options.proxied = !self.plan.schedule.is_empty();
+        let faultless = self.plan.schedule.is_empty();
+        options.proxied = if faultless { Proxied::Nothing } else { Proxied::Everything };
         let started = ReferenceCluster::start(options, &self.casting.supervisor);
         let mut cluster = started.map_err(|error| Failure::preflight(with_causes(&error)))?;
         cluster.set_topic(&self.plan.topic);

@@ -126,6 +126,10 @@ fn help_leads_with_examples_and_names_what_is_built() {
         &["history", "export"],
         &["history", "import"],
         &["history", "show"],
+        &["nemesis"],
+        &["nemesis", "apply"],
+        &["nemesis", "undo"],
+        &["nemesis", "status"],
     ] {
         let (code, stdout, stderr) = outcome(&[command, &["--help"]].concat(), dir.path());
         assert_eq!((code, stderr.as_str()), (0, ""));

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -21,7 +21,10 @@ pub(crate) struct Up {
 
 impl Up {
     pub(crate) fn start(stage: &Stage, line: &str) -> Self {
-        let mut command = stage.command(&format!("cluster up {line}"));
+        Self::spawn(stage.command(&format!("cluster up {line}")))
+    }
+
+    pub(crate) fn spawn(mut command: Command) -> Self {
         let mut child = command.stderr(Stdio::null()).spawn().expect("the binary starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
         let mut bootstrap = String::new();
@@ -31,7 +34,7 @@ impl Up {
     }
 
     /// Ends it with a signal; the exit code, and what else was on stdout.
-    fn end(mut self, signal: Signal) -> (i32, String) {
+    pub(crate) fn end(mut self, signal: Signal) -> (i32, String) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).expect("a process id"));
         kill(pid, signal).expect("it is there");
         let mut rest = String::new();
@@ -39,7 +42,7 @@ impl Up {
         (self.child.wait().expect("it ends").code().unwrap_or(-1), rest)
     }
 
-    fn children(&self) -> Vec<Process> {
+    pub(crate) fn children(&self) -> Vec<Process> {
         children_of(self.child.id())
     }
 }
@@ -52,7 +55,7 @@ impl Drop for Up {
 }
 
 /// Produces and reads back through librdkafka: a run against the cluster as any other Kafka.
-fn run_against(stage: &Stage, bootstrap: &str, extra: &str) {
+pub(crate) fn run_against(stage: &Stage, bootstrap: &str, extra: &str) {
     let ended = stage.run(&format!(
         "run --target kafka --bootstrap {bootstrap} --nemesis none --duration 1s --seed 1 -q {extra}"
     ));

@@ -12,6 +12,7 @@ mod explain;
 mod hosts;
 mod kafka;
 mod lifetime;
+mod nemesis;
 mod operations;
 mod runs;
 mod stage;

@@ -7,7 +7,7 @@ use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use history::{Nanos, NodeId, Note, clock};
+use history::{Nanos, NodeId, Note, Partition, clock};
 use nemesis::End;
 
 use crate::process::{Child, Supervisor};
@@ -16,7 +16,7 @@ use crate::reference::error::ClusterError;
 use crate::reference::launch::{Launcher, loopback};
 use crate::reference::links;
 use crate::reference::member::Member;
-use crate::reference::options::ClusterOptions;
+use crate::reference::options::{ClusterOptions, Proxied};
 use crate::reference::view::ClusterView;
 use crate::reference::watch::Watch;
 
@@ -61,9 +61,12 @@ impl ReferenceCluster {
         }
         make_folder(&options.data)?;
         make_folder(&options.logs)?;
-        let proxy = if options.proxied { Some(Arc::new(LinkProxy::start()?)) } else { None };
+        let proxy = match options.proxied {
+            Proxied::Nothing => None,
+            Proxied::Nodes | Proxied::Everything => Some(Arc::new(LinkProxy::start()?)),
+        };
         for link in links::all(&nodes) {
-            if let Some(proxy) = &proxy {
+            if let Some(proxy) = proxy.as_ref().filter(|_| links::is_proxied(link, options.proxied)) {
                 proxy.listen(link)?;
             }
         }
@@ -81,9 +84,10 @@ impl ReferenceCluster {
         Ok(Self { launcher, children: BTreeMap::new(), ports, watcher: Some(watcher) })
     }
 
-    /// Starts a member's process, on the port it had before if no proxy hides a change of ports.
+    /// Starts a member's process, on the port it had before if no proxy hides a change of ports from clients.
     pub(super) fn spawn(&mut self, member: Member) -> Result<(), ClusterError> {
-        let port = self.ports.get(&member).copied().filter(|_| self.launcher.proxy.is_none());
+        let port =
+            self.ports.get(&member).copied().filter(|_| self.launcher.options.proxied != Proxied::Everything);
         let controller = self.ports.get(&Member::Controller).copied();
         let child = self.launcher.spawn(member, port, controller)?;
         self.children.insert(member, child);
@@ -131,6 +135,12 @@ impl ReferenceCluster {
     #[must_use]
     pub fn cluster_view(&self) -> ClusterView {
         self.launcher.watch.known().view()
+    }
+
+    /// Who leads each partition of every topic, as the controller last told; `None` is nobody.
+    #[must_use]
+    pub fn leaders(&self) -> BTreeMap<(String, Partition), Option<NodeId>> {
+        self.launcher.watch.known().leaders()
     }
 
     /// Whether every partition of the topic under test has a leader and all its replicas in sync; not before

@@ -13,6 +13,7 @@ use wire::node::{BrokerSpec, ControllerSpec, NodeSpec};
 use crate::process::{Child, ChildLine, ChildSpec, Supervisor};
 use crate::proxy::LinkProxy;
 use crate::reference::error::ClusterError;
+use crate::reference::links;
 use crate::reference::member::Member;
 use crate::reference::options::ClusterOptions;
 use crate::reference::watch::{MemberState, Watch};
@@ -99,9 +100,11 @@ impl Launcher {
         }
     }
 
-    /// The proxy's address of a link; `None` if the cluster runs without proxy.
+    /// The proxy's address of a link; `None` if the link runs without proxy.
     pub(super) fn via_proxy(&self, from: End, to: End) -> Result<Option<SocketAddr>, ClusterError> {
-        Ok(self.proxy.as_ref().map(|proxy| proxy.listen(Link { from, to })).transpose()?)
+        let link = Link { from, to };
+        let proxy = self.proxy.as_ref().filter(|_| links::is_proxied(link, self.options.proxied));
+        Ok(proxy.map(|proxy| proxy.listen(link)).transpose()?)
     }
 
     fn peers(&self, node: NodeId) -> Result<BTreeMap<i32, SocketAddr>, ClusterError> {

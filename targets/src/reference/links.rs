@@ -4,6 +4,7 @@ use history::NodeId;
 use nemesis::{End, Link};
 
 use crate::reference::member::Member;
+use crate::reference::options::Proxied;
 
 /// Every link of a cluster of these brokers: clients, other brokers and each broker's own to the controller.
 pub(super) fn all(nodes: &[NodeId]) -> Vec<Link> {
@@ -13,6 +14,15 @@ pub(super) fn all(nodes: &[NodeId]) -> Vec<Link> {
         links.extend(into(Member::Node(node), nodes));
     }
     links
+}
+
+/// Whether a link runs through the proxy.
+pub(super) fn is_proxied(link: Link, proxied: Proxied) -> bool {
+    match proxied {
+        Proxied::Nothing => false,
+        Proxied::Nodes => link.from != End::Clients,
+        Proxied::Everything => true,
+    }
 }
 
 /// The links that lead to a member.
@@ -37,5 +47,7 @@ mod tests {
         let links = all(&[NodeId(1), NodeId(2), NodeId(3)]);
         assert_eq!(links.len(), 3 + 3 + 6);
         assert!(links.iter().all(|link| link.from != link.to));
+        let through = |proxied| links.iter().filter(|link| is_proxied(**link, proxied)).count();
+        assert_eq!([Proxied::Nothing, Proxied::Nodes, Proxied::Everything].map(through), [0, 9, 12]);
     }
 }

@@ -1,5 +1,5 @@
-//! The reference cluster: a controller and brokers as child processes on loopback, every link through the
-//! proxy unless the run has no faults.
+//! The reference cluster: a controller and brokers as child processes on loopback, every link that a
+//! fault may cut through the proxy.
 
 mod cluster;
 mod error;
@@ -13,5 +13,5 @@ mod watch;
 
 pub use cluster::ReferenceCluster;
 pub use error::ClusterError;
-pub use options::ClusterOptions;
+pub use options::{ClusterOptions, Proxied};
 pub use view::{ClusterView, PartitionView};

@@ -4,6 +4,18 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Which connections run through the link proxy, so that they can be cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proxied {
+    /// None: no link can be cut.
+    Nothing,
+    /// Those of brokers with each other and with the controller. Clients connect to the brokers themselves,
+    /// on ports that stay the same.
+    Nodes,
+    /// Those of clients too.
+    Everything,
+}
+
 /// What a reference cluster is to be.
 #[derive(Debug, Clone)]
 pub struct ClusterOptions {
@@ -21,9 +33,8 @@ pub struct ClusterOptions {
     pub settings: BTreeMap<String, String>,
     /// A planted flaw, by catalog name.
     pub flaw: Option<String>,
-    /// Whether connections run through the link proxy. Without it links cannot be cut, and nothing stands
-    /// between clients and brokers.
-    pub proxied: bool,
+    /// Which links can be cut.
+    pub proxied: Proxied,
     /// The port of each broker, in order of their ids; 0, or none given, is any.
     pub ports: Vec<u16>,
     /// How long the cluster may take until every broker is ready, and a broker until it listens again.
@@ -46,7 +57,7 @@ impl ClusterOptions {
             logs,
             settings: BTreeMap::new(),
             flaw: None,
-            proxied: false,
+            proxied: Proxied::Nothing,
             ports: Vec::new(),
             start_within: Duration::from_secs(20),
             stop_within: Duration::from_secs(5),

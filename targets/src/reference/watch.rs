@@ -51,6 +51,11 @@ impl Known {
         }
     }
 
+    /// Who leads what, whatever the topic.
+    pub(super) fn leaders(&self) -> BTreeMap<(String, Partition), Option<NodeId>> {
+        self.partitions.iter().map(|(name, view)| (name.clone(), view.leader)).collect()
+    }
+
     /// Partitions of this topic are what the view and the notes speak of from now on; what is known of them
     /// already is noted at the time it was decided.
     pub(super) fn set_topic(&mut self, topic: &str) {
@@ -147,7 +152,7 @@ impl Watch {
         let Some(proxy) = &self.proxy else { return };
         let backend = port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         for link in links::into(member, &self.nodes) {
-            // Every link of the cluster was opened before its first process was started.
+            // Every link that is proxied was opened before the first process was started.
             let _ = proxy.set_backend(link, backend);
         }
     }

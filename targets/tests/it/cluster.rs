@@ -7,12 +7,13 @@ use std::time::Duration;
 use history::{Manner, NodeId, Note, Partition};
 use nemesis::{Cluster, End, FaultError, Link};
 use targets::process::Supervisor;
-use targets::reference::{ClusterError, ClusterOptions, ReferenceCluster};
+use targets::reference::{ClusterError, ClusterOptions, Proxied, ReferenceCluster};
 
 use crate::stand_in::{self, ask};
 use crate::{DEADLINE, until};
 
 pub(crate) fn options(folder: &Path, proxied: bool) -> ClusterOptions {
+    let proxied = if proxied { Proxied::Everything } else { Proxied::Nothing };
     let (program, args) = stand_in::command("node");
     let new =
         ClusterOptions::new(3, folder.join("data"), folder.join("logs")).expect("the path of this program");

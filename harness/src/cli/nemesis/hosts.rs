@@ -1,12 +1,11 @@
-//! `highwater nemesis`: single faults by hand on the hosts of a cluster file, and the undo of whatever any
-//! run left open.
+//! Single faults on the hosts of a cluster file, and the undo of whatever is on record here or there.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail, ensure};
+use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
-use clap::{Args, Subcommand};
 use history::NodeId;
 use nemesis::host::{HostFault, HostSpec, Peer, procedure};
 use nemesis::journal::{self, FaultOrder, Journal};
@@ -14,49 +13,30 @@ use serde::Serialize;
 use targets::causes::with_causes;
 use targets::nodes::ClusterFile;
 
-use super::{Failure, Outcome, print, quantity};
+use crate::cli::{Failure, Outcome, print};
 use crate::exit::Exit;
 use crate::state;
 
-const EXAMPLES: &str = "\
-Examples:
-  highwater nemesis plan cut --cluster c.toml --node 1      the commands and their undo; runs nothing
-  highwater nemesis apply pause --cluster c.toml --node 1 --for 20s --allow-destructive
-  highwater nemesis status
-  highwater nemesis undo --all";
-
-/// Break single hosts by hand, and undo what was left broken
-#[derive(Args, Debug)]
-#[command(before_help = EXAMPLES)]
-pub(super) struct NemesisCommand {
-    #[command(subcommand)]
-    action: Action,
-}
-
-#[derive(Subcommand, Debug)]
-enum Action {
-    /// Print every remote command of a fault with its undo; run nothing
-    Plan(FaultArgs),
-    /// Apply a fault; its host undoes it when its time is over
-    Apply(ApplyCommand),
-    /// List the faults that may be in force
-    Status(StatusCommand),
-    /// Undo faults and have their hosts prove them gone
-    Undo(UndoCommand),
-}
-
 /// Which fault, on whom.
 #[derive(Args, Debug)]
-struct FaultArgs {
+pub(super) struct FaultArgs {
     /// What breaks
-    #[arg(value_name = "FAULT", value_parser = faults())]
-    fault: String,
+    #[arg(value_name = "FAULT", value_parser = PossibleValuesParser::new(faults()))]
+    pub(super) fault: String,
     /// The cluster file
     #[arg(long, value_name = "FILE")]
-    cluster: PathBuf,
+    pub(super) cluster: PathBuf,
     /// The broker to hit
     #[arg(long, value_name = "ID")]
-    node: i32,
+    pub(super) node: i32,
+    #[command(flatten)]
+    pub(super) manner: MannerArgs,
+}
+
+/// How links and clocks are broken.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Real hosts")]
+pub(super) struct MannerArgs {
     /// The brokers at the far end of its links [default: all others]
     #[arg(long = "peer", value_name = "ID")]
     peers: Vec<i32>,
@@ -74,19 +54,9 @@ struct FaultArgs {
     kbit: u32,
 }
 
-#[derive(Args, Debug)]
-struct ApplyCommand {
-    #[command(flatten)]
-    fault: FaultArgs,
-    /// The host undoes the fault by itself after this long
-    #[arg(long = "for", value_name = "DURATION", default_value = "60s", value_parser = quantity::duration)]
-    lasts: Duration,
-    #[command(flatten)]
-    guard: GuardArgs,
-}
-
 /// What has to be said before anything is broken.
 #[derive(Args, Debug, Clone, PartialEq)]
+#[command(next_help_heading = "Real hosts")]
 pub(super) struct GuardArgs {
     /// Break brokers that the cluster file calls breakable
     #[arg(long)]
@@ -99,33 +69,9 @@ pub(super) struct GuardArgs {
     allow_quorum_loss: bool,
 }
 
-#[derive(Args, Debug)]
-struct StatusCommand {
-    /// Also ask the hosts of this cluster file
-    #[arg(long, value_name = "FILE")]
-    cluster: Option<PathBuf>,
-    /// For people or for a script
-    #[arg(long, value_parser = ["human", "json"], default_value = "human")]
-    format: String,
-}
-
-#[derive(Args, Debug)]
-struct UndoCommand {
-    /// Undo everything on record here
-    #[arg(long, required_unless_present = "id")]
-    all: bool,
-    /// Undo this one
-    #[arg(value_name = "ID", conflicts_with = "all")]
-    id: Option<String>,
-    /// Also what the hosts of this cluster file have on record
-    #[arg(long, value_name = "FILE")]
-    cluster: Option<PathBuf>,
-}
-
-fn faults() -> PossibleValuesParser {
-    PossibleValuesParser::new(
-        HostFault::KINDS.iter().map(|kind| PossibleValue::new(kind.name).help(kind.summary)),
-    )
+/// The faults of hosts, by name.
+pub(super) fn faults() -> impl Iterator<Item = PossibleValue> {
+    HostFault::KINDS.iter().map(|kind| PossibleValue::new(kind.name).help(kind.summary))
 }
 
 impl FaultArgs {
@@ -140,7 +86,7 @@ impl FaultArgs {
             })
         };
         let spec = host(self.node)?;
-        let peers = match self.peers.as_slice() {
+        let peers = match self.manner.peers.as_slice() {
             [] => hosts.iter().filter(|other| other.node != spec.node).cloned().collect(),
             named => named.iter().map(|id| host(*id)).collect::<anyhow::Result<Vec<_>>>()?,
         };
@@ -164,19 +110,19 @@ impl FaultArgs {
             "kill" => HostFault::Kill,
             "pause" => HostFault::Pause,
             "restart" => HostFault::Restart,
-            "cut" => HostFault::Cut { peers, reset: self.reset },
-            "loss" => HostFault::Loss { peers, percent: self.percent },
+            "cut" => HostFault::Cut { peers, reset: self.manner.reset },
+            "loss" => HostFault::Loss { peers, percent: self.manner.percent },
             "delay" => HostFault::Delay {
                 peers,
-                ms: u32::try_from(self.ms)
-                    .map_err(|_| anyhow!("--ms {} is no delay (give 0 or more)", self.ms))?,
+                ms: u32::try_from(self.manner.ms)
+                    .map_err(|_| anyhow!("--ms {} is no delay (give 0 or more)", self.manner.ms))?,
             },
-            "bandwidth" => HostFault::Bandwidth { peers, kbit: self.kbit },
+            "bandwidth" => HostFault::Bandwidth { peers, kbit: self.manner.kbit },
             "drop-cache" => HostFault::DropCache,
             "power-failure" => HostFault::PowerFailure,
             "disk-full" => HostFault::DiskFull,
             "read-only" => HostFault::ReadOnly,
-            "clock-bump" => HostFault::ClockBump { ms: self.ms },
+            "clock-bump" => HostFault::ClockBump { ms: self.manner.ms },
             other => bail!("there is no fault `{other}`"),
         };
         Ok((file, spec, fault))
@@ -228,18 +174,8 @@ impl GuardArgs {
     }
 }
 
-impl NemesisCommand {
-    pub(super) fn execute(self) -> Outcome {
-        match self.action {
-            Action::Plan(command) => plan(&command),
-            Action::Apply(command) => apply(&command),
-            Action::Status(command) => status(&command),
-            Action::Undo(command) => undo(&command),
-        }
-    }
-}
-
-fn plan(command: &FaultArgs) -> Outcome {
+/// Prints what would be run.
+pub(super) fn plan(command: &FaultArgs) -> Outcome {
     let (_, spec, fault) = command.resolve()?;
     let steps = procedure(&fault, &spec, "ID");
     let mut text = format!("# {fault} on host {} (broker {}); nothing is run\n", spec.host, spec.node);
@@ -255,11 +191,12 @@ fn plan(command: &FaultArgs) -> Outcome {
     Ok(Exit::Held)
 }
 
-fn apply(command: &ApplyCommand) -> Outcome {
-    let (file, spec, fault) = command.fault.resolve()?;
+/// Applies a fault that its host undoes after this long.
+pub(super) fn apply(order: &FaultArgs, lasts: Duration, guard: &GuardArgs) -> Outcome {
+    let (file, spec, fault) = order.resolve()?;
     let journal = state::journal()?;
-    command.guard.check(&file, &spec, &fault, &journal)?;
-    let lease_s = u32::try_from(command.lasts.as_secs()).context("--for is too long")?.max(1);
+    guard.check(&file, &spec, &fault, &journal)?;
+    let lease_s = u32::try_from(lasts.as_secs()).context("--for is too long")?.max(1);
     let id = format!("hand-{}-{}", state::unique(), spec.node);
     let order = FaultOrder { id: &id, fault: &fault, spec: &spec, lease_s, cluster_file: &file.path };
     let unreachable = |error| Failure::new(Exit::Unreachable, anyhow!(with_causes(&error)));
@@ -289,7 +226,8 @@ struct Row {
     on_record: Vec<&'static str>,
 }
 
-fn status(command: &StatusCommand) -> Outcome {
+/// What is on record here, and on the hosts of a cluster file.
+pub(super) fn status(cluster: Option<&Path>, json: bool) -> Outcome {
     let mut rows: Vec<_> = state::journal()?
         .entries()?
         .into_iter()
@@ -301,7 +239,7 @@ fn status(command: &StatusCommand) -> Outcome {
             on_record: vec!["here"],
         })
         .collect();
-    if let Some(path) = &command.cluster {
+    if let Some(path) = cluster {
         let file = ClusterFile::read(path)?;
         for spec in file.hosts()? {
             let open = file
@@ -322,7 +260,7 @@ fn status(command: &StatusCommand) -> Outcome {
             }
         }
     }
-    if command.format == "json" {
+    if json {
         print(&format!("{}\n", serde_json::to_string_pretty(&rows)?))?;
     } else if rows.is_empty() {
         print("no fault is open\n")?;
@@ -341,14 +279,15 @@ fn status(command: &StatusCommand) -> Outcome {
     Ok(Exit::Held)
 }
 
-fn undo(command: &UndoCommand) -> Outcome {
+/// Undoes one fault, or all that are on record here and on the hosts of a cluster file.
+pub(super) fn undo(id: Option<&str>, cluster: Option<&Path>) -> Outcome {
     let journal = state::journal()?;
     let mut entries = journal.entries()?;
-    if let Some(path) = &command.cluster {
+    if let Some(path) = cluster {
         entries.extend(on_hosts(&ClusterFile::read(path)?, &entries)?);
     }
-    if let Some(id) = &command.id {
-        entries.retain(|entry| entry.id == *id);
+    if let Some(id) = id {
+        entries.retain(|entry| entry.id == id);
         ensure_found(!entries.is_empty(), id)?;
     }
     let (mut undone, mut failures) = (0, Vec::new());
