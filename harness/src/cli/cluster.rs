@@ -18,7 +18,8 @@ Examples:
 
 const AFTER: &str = "\
 The first line of stdout is HOST:PORT,HOST:PORT,…, written when every node is ready. The cluster stays up until
-SIGINT or SIGTERM, which is how it is meant to end: the exit code is then 0. A second signal ends it at once. `highwater nemesis` breaks it meanwhile, and mends it.";
+SIGINT or SIGTERM, which is how it is meant to end: the exit code is then 0. A second signal ends it at once.
+`highwater nemesis` breaks it meanwhile, and mends it.";
 
 /// Start a cluster to point any Kafka client at
 #[derive(Args, Debug)]

@@ -5,12 +5,11 @@
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
-
-use nix::sys::stat::{Mode, umask};
 
 use super::protocol::{Answer, Request};
 
@@ -21,6 +20,9 @@ const REQUEST_MAX: u64 = 64 * 1024;
 
 /// Whoever connects and says nothing does not keep a thread for longer.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Longer than nodes may take to come back; a cluster that is stopped itself answers nobody.
+const ANSWER_WITHIN: Duration = Duration::from_secs(120);
 
 /// The longest path of a Unix socket that every system takes.
 const PATH_MAX: usize = 100;
@@ -48,16 +50,16 @@ impl Control {
         wrap: fn(Asked) -> T,
     ) -> io::Result<Self> {
         let path = folder.join(SOCKET);
-        if let Err(error) = fs::remove_file(&path)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            return Err(error);
-        }
-        let old = umask(Mode::from_bits_truncate(0o177));
-        let bound = through_short_path(folder, |path| UnixListener::bind(path));
-        umask(old);
+        // Made where nobody else can reach it, and closed to others before it gets its name.
+        let private = tempfile::Builder::new()
+            .prefix(".control-")
+            .permissions(fs::Permissions::from_mode(0o700))
+            .tempdir_in(folder)?;
+        let listener = through_short_path(private.path(), |path| UnixListener::bind(path))?;
+        let made = private.path().join(SOCKET);
+        fs::set_permissions(&made, fs::Permissions::from_mode(0o600))?;
+        fs::rename(&made, &path)?;
         let control = Self { path };
-        let listener = bound?;
         let requests = requests.clone();
         std::thread::Builder::new().name("control".to_owned()).spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -112,6 +114,7 @@ fn ask_cluster<T>(request: Request, requests: &Sender<T>, wrap: fn(Asked) -> T) 
 /// If nobody listens there, or hangs up.
 pub(crate) fn ask(folder: &Path, request: &Request) -> io::Result<Answer> {
     let mut stream = through_short_path(folder, |path| UnixStream::connect(path))?;
+    stream.set_read_timeout(Some(ANSWER_WITHIN))?;
     let text = serde_json::to_string(request)? + "\n";
     stream.write_all(text.as_bytes())?;
     let mut line = String::new();
@@ -135,4 +138,48 @@ fn through_short_path<T>(folder: &Path, act: impl FnOnce(&Path) -> io::Result<T>
     }
     let opened = fs::File::open(folder)?;
     act(&Path::new("/proc/self/fd").join(opened.as_raw_fd().to_string()).join(SOCKET))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::protocol::Which;
+    use super::*;
+
+    /// Refuses whatever is asked, with its own words, until the socket is dropped.
+    fn echo(folder: &Path) -> Control {
+        let (sender, requests) = channel();
+        let control = Control::listen(folder, &sender, |asked| asked).expect("listens");
+        std::thread::spawn(move || {
+            for Asked { request, reply } in requests {
+                let _ = reply.send(Answer::Refused(format!("{request:?}")));
+            }
+        });
+        control
+    }
+
+    #[test]
+    fn what_is_asked_is_answered_and_the_socket_goes() {
+        let place = tempfile::tempdir().expect("a folder");
+        let control = echo(place.path());
+        let asked = Request::Undo(Which::Fault(7));
+        assert_eq!(ask(place.path(), &asked).expect("answers"), Answer::Refused(format!("{asked:?}")));
+        let mut stream = UnixStream::connect(place.path().join(SOCKET)).expect("connects");
+        stream.write_all(b"kill them all\n\"status\"\n").expect("takes it");
+        let mut lines = BufReader::new(stream).lines();
+        let mut next = || lines.next().expect("a line").expect("readable");
+        assert!(next().contains("failed to understand"), "and it goes on:");
+        assert!(next().contains("Status"));
+        drop(control);
+        assert!(!place.path().join(SOCKET).exists() && !listens(place.path()));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_folder_with_a_long_name_is_no_obstacle() {
+        let place = tempfile::tempdir().expect("a folder");
+        let folder = place.path().join("long".repeat(40));
+        fs::create_dir(&folder).expect("a folder");
+        let _control = echo(&folder);
+        assert_eq!(ask(&folder, &Request::Status).expect("answers"), Answer::Refused("Status".to_owned()));
+    }
 }

@@ -201,7 +201,15 @@ impl Faults {
         let mut aim = applied.aim.clone();
         // A link that another fault cuts too stays cut until that is undone.
         aim.links.retain(|link| !self.applied.iter().any(|other| other.aim.links.contains(link)));
-        match applied.spec.nemesis.heal(&aim, cluster) {
+        let healed = applied.spec.nemesis.heal(&aim, cluster);
+        let healed = match healed {
+            // Who died while it was stopped cannot be continued, but it can be there again.
+            Err(_) if applied.spec.class == FaultClass::Pause => {
+                aim.nodes.iter().try_for_each(|node| cluster.start(*node)).map(|()| Touched::default())
+            }
+            healed => healed,
+        };
+        match healed {
             Ok(touched) => Ok(applied.undone(touched)),
             Err(error) => {
                 let reason = with_causes(&error);

@@ -143,6 +143,23 @@ fn a_fault_with_an_end_heals_by_itself() {
 }
 
 #[test]
+fn who_dies_while_it_is_stopped_comes_back_all_the_same() {
+    let scene = Scene::start("");
+    let before = scene.up.children();
+    scene.ok("apply pause --node 3");
+    let stopped = before.iter().find(|child| child.is_stopped()).expect("one is stopped");
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(i32::try_from(stopped.pid).expect("a process id")),
+        Signal::SIGKILL,
+    )
+    .expect("it is there");
+    assert!(poll(SOON, || !stopped.lives()));
+    scene.ok("undo --all");
+    assert!(poll(SOON, || scene.node(3, "running") && scene.accepts(3)));
+    assert_eq!(scene.faults(), []);
+}
+
+#[test]
 fn power_takes_what_was_not_synced() {
     let scene = Scene::start("--set log.flush.interval.messages=1000000000");
     run_against(&scene.stage, &scene.up.bootstrap, "--topic dark --keep-topics");

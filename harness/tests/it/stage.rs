@@ -205,6 +205,12 @@ fn stat(pid: u32) -> Option<(u32, Process)> {
 }
 
 impl Process {
+    /// Whether a signal has stopped it.
+    pub(crate) fn is_stopped(self) -> bool {
+        let text = fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
+        text.rsplit_once(')').is_some_and(|(_, fields)| fields.trim_start().starts_with('T'))
+    }
+
     pub(crate) fn lives(self) -> bool {
         stat(self.pid).is_some_and(|(_, process)| process == self)
     }

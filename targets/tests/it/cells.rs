@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use targets::process::Supervisor;
-use targets::reference::ReferenceCluster;
+use targets::reference::{Proxied, ReferenceCluster};
 
 use crate::{cluster, stand_in, until};
 
@@ -20,7 +20,8 @@ pub(crate) fn run_cells() {
     let folder = tempfile::tempdir().expect("a folder");
     let supervisor = Supervisor::new().expect("a supervisor");
     let before = held();
-    for (proxied, graceful) in [(true, true), (false, true), (true, false), (false, false)] {
+    let (with, without) = (Proxied::Everything, Proxied::Nothing);
+    for (proxied, graceful) in [(with, true), (without, true), (with, false), (without, false)] {
         let options = cluster::options(folder.path(), proxied);
         let cluster = ReferenceCluster::start(options, &supervisor).unwrap_or_else(|e| panic!("{e}"));
         let during = held();
@@ -31,9 +32,10 @@ pub(crate) fn run_cells() {
             drop(cluster);
         }
         // A thread that has said its last word may be on its way out still.
-        until(&format!("a cluster gives back what it held (proxied {proxied}, graceful {graceful})"), || {
-            (held() == before).then_some(())
-        });
+        until(
+            &format!("a cluster gives back what it held (proxied {proxied:?}, graceful {graceful})"),
+            || (held() == before).then_some(()),
+        );
     }
     stand_in::say("nothing is left");
 }

@@ -12,20 +12,21 @@ use targets::reference::{ClusterError, ClusterOptions, Proxied, ReferenceCluster
 use crate::stand_in::{self, ask};
 use crate::{DEADLINE, until};
 
-pub(crate) fn options(folder: &Path, proxied: bool) -> ClusterOptions {
-    let proxied = if proxied { Proxied::Everything } else { Proxied::Nothing };
+pub(crate) fn options(folder: &Path, proxied: Proxied) -> ClusterOptions {
     let (program, args) = stand_in::command("node");
     let new =
         ClusterOptions::new(3, folder.join("data"), folder.join("logs")).expect("the path of this program");
     ClusterOptions { program, args, proxied, start_within: DEADLINE, stop_within: DEADLINE, ..new }
 }
 
+const EVERY_WAY: [Proxied; 3] = [Proxied::Nothing, Proxied::Nodes, Proxied::Everything];
+
 struct Scene {
     cluster: ReferenceCluster,
     folder: tempfile::TempDir,
 }
 
-fn scene(proxied: bool) -> Scene {
+fn scene(proxied: Proxied) -> Scene {
     let folder = tempfile::tempdir().expect("a folder");
     let supervisor = Supervisor::new().expect("a supervisor");
     let started = ReferenceCluster::start(options(folder.path(), proxied), &supervisor);
@@ -45,7 +46,7 @@ fn gone(pids: &[u32]) -> bool {
 
 #[test]
 fn clients_reach_every_broker_with_and_without_proxy() {
-    for proxied in [false, true] {
+    for proxied in EVERY_WAY {
         let Scene { cluster, folder } = scene(proxied);
         assert_eq!(cluster.nodes(), [NodeId(1), NodeId(2), NodeId(3)]);
         for (address, node) in addresses(&cluster).into_iter().zip(1..) {
@@ -64,7 +65,7 @@ fn clients_reach_every_broker_with_and_without_proxy() {
 
 #[test]
 fn the_view_and_the_notes_are_about_the_topic_under_test() {
-    let Scene { cluster, folder: _folder } = scene(true);
+    let Scene { cluster, folder: _folder } = scene(Proxied::Everything);
     assert_eq!(cluster.partitions(), [Partition(0)]);
     let view = cluster.cluster_view().partitions[&Partition(0)].clone();
     assert_eq!((view.epoch, view.isr.len(), view.replicas.len()), (7, 3, 3));
@@ -85,7 +86,7 @@ fn the_view_and_the_notes_are_about_the_topic_under_test() {
 
 #[test]
 fn a_killed_broker_refuses_clients_and_comes_back_on_its_data_and_address() {
-    for proxied in [true, false] {
+    for proxied in EVERY_WAY {
         let Scene { mut cluster, folder } = scene(proxied);
         let address = addresses(&cluster)[1];
         cluster.kill(NodeId(2)).expect("killed");
@@ -112,7 +113,7 @@ fn a_killed_broker_refuses_clients_and_comes_back_on_its_data_and_address() {
 
 #[test]
 fn a_paused_broker_lives_and_answers_later() {
-    let Scene { mut cluster, folder: _folder } = scene(true);
+    let Scene { mut cluster, folder: _folder } = scene(Proxied::Everything);
     cluster.pause(NodeId(3)).expect("paused");
     assert!(!cluster.is_running(NodeId(3)) && cluster.is_running(NodeId(1)));
     assert_eq!(cluster.pids().len(), 4);
@@ -127,7 +128,7 @@ fn a_paused_broker_lives_and_answers_later() {
 
 #[test]
 fn links_are_cut_one_by_one() {
-    let Scene { mut cluster, folder: _folder } = scene(true);
+    let Scene { mut cluster, folder: _folder } = scene(Proxied::Everything);
     let one = addresses(&cluster)[0];
     assert_eq!(ask(one, 2).expect("node 1 answers"), "node 2");
     let peers = Link { from: End::Node(NodeId(1)), to: End::Node(NodeId(2)) };
@@ -151,7 +152,7 @@ fn links_are_cut_one_by_one() {
 
 #[test]
 fn without_proxy_nothing_can_be_cut() {
-    let Scene { mut cluster, folder: _folder } = scene(false);
+    let Scene { mut cluster, folder: _folder } = scene(Proxied::Nothing);
     let link = Link { from: End::Clients, to: End::Node(NodeId(1)) };
     assert!(cluster.cut(&[link], Manner::Held).is_err());
     assert!(!cluster.is_cut(link));
@@ -160,7 +161,7 @@ fn without_proxy_nothing_can_be_cut() {
 
 #[test]
 fn an_end_that_nobody_asked_for_is_noted() {
-    let Scene { mut cluster, folder: _folder } = scene(true);
+    let Scene { mut cluster, folder: _folder } = scene(Proxied::Everything);
     let victim = cluster.pids()[1];
     let victim = nix::unistd::Pid::from_raw(i32::try_from(victim).expect("a process id"));
     nix::sys::signal::kill(victim, nix::sys::signal::Signal::SIGABRT).expect("our own child");
