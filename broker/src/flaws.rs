@@ -283,6 +283,8 @@ pub struct Unplanted {
 
 /// Kinds of finding that no flaw shows. Together with [`FlawSpec::shows`] that is every kind there is.
 pub static UNPLANTED: &[Unplanted] = &[
+    Unplanted { kind: "commit-beyond", reason: "consumers choose what they commit; a broker stores it" },
+    Unplanted { kind: "commit-regress", reason: "consumers choose what they commit; a broker stores it" },
     Unplanted {
         kind: "future-read",
         reason: "a broker cannot serve a record before it was sent; clocks that disagree show it",

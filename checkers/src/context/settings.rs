@@ -29,6 +29,8 @@ pub(super) fn read(history: &History) -> (Terms, Vec<String>) {
     let read_committed = reader.read_committed();
     let transactional = transactional(history);
     let strict_serializable = reader.promised("strict-serializable");
+    let mut details = history.sessions.iter().flat_map(|session| session.details());
+    let commits = details.any(|detail| !detail.committed.is_empty());
     let foreign = is_foreign(history);
     let undisturbed = !foreign
         && retries(history) == 0
@@ -50,6 +52,7 @@ pub(super) fn read(history: &History) -> (Terms, Vec<String>) {
         read_committed,
         transactional,
         strict_serializable,
+        commits,
         envelope,
     };
     (terms, assumed)

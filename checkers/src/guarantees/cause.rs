@@ -71,6 +71,8 @@ pub enum Cause {
     Fenced,
     /// Polls are no snapshots, writes are not isolated.
     NoSnapshots,
+    /// A consumer commits where it is.
+    CommitsFollow,
     /// The user says that the target promises it.
     PromisedByTarget,
 }
@@ -171,6 +173,9 @@ impl Cause {
             Self::NoSnapshots => {
                 "Kafka's polls are no snapshots, and the writes of its transactions are not isolated"
             }
+            Self::CommitsFollow => {
+                "a consumer's position moves with what it is given, unless it seeks or its partitions are moved"
+            }
             Self::PromisedByTarget => "strict-serializable=true says that the target promises it",
             Self::OneLeader => "no planned fault moves leadership, and a leader knows its own end",
             Self::OldLeader => "after a fault that moves leadership an old leader may still answer",
@@ -210,6 +215,9 @@ impl Cause {
             Self::ReadUncommitted => "guarantees §4; Kafka consumer configuration, isolation.level",
             Self::LateEnd => "guarantees §4; KAFKA-17754, KIP-890",
             Self::NoSnapshots => "guarantees §4; KIP-98",
+            Self::CommitsFollow => {
+                "guarantees §3; Kafka documentation, consumer position and committed offset"
+            }
             Self::PromisedByTarget => "the user's --set strict-serializable=true",
             Self::OneLeader | Self::OldLeader => "guarantees §3; KIP-207",
         }
@@ -251,6 +259,7 @@ impl Cause {
             Self::LateEnd => "a late end of a transaction allows (KAFKA-17754)",
             Self::Fenced => "a newer session fences the older",
             Self::NoSnapshots => "Kafka does not promise otherwise",
+            Self::CommitsFollow => "a consumer commits where it is",
             Self::PromisedByTarget => "the target promises strict serializability",
             Self::OneLeader => "a leader that stays knows its own end",
             Self::OldLeader => "a moved leadership allows",

@@ -3,6 +3,7 @@
 
 mod advice;
 mod cause;
+mod commits;
 mod loss;
 mod repeats;
 mod table;
@@ -19,9 +20,9 @@ pub(crate) use advice::advice;
 pub use cause::Cause;
 pub use table::GUARANTEES;
 pub(crate) use table::{
-    ABORTED_READS, ACKNOWLEDGED_LOSS, ATOMICITY, AVAILABILITY, BATCHES, CLIENT_LOSS, DUPLICATES, END_OFFSETS,
-    FENCING, ISOLATION, OFFSETS, ORDER, PHANTOMS, READING, REAL_TIME, SERIALIZABILITY, SILENT_LOSS,
-    UNCONFIRMED_LOSS, UNSEEN, VISIBILITY,
+    ABORTED_READS, ACKNOWLEDGED_LOSS, ATOMICITY, AVAILABILITY, BATCHES, CLIENT_LOSS, COMMITS, DUPLICATES,
+    END_OFFSETS, FENCING, ISOLATION, OFFSETS, ORDER, PHANTOMS, READING, REAL_TIME, SERIALIZABILITY,
+    SILENT_LOSS, UNCONFIRMED_LOSS, UNSEEN, VISIBILITY,
 };
 
 use crate::Expectation;
@@ -155,6 +156,8 @@ pub struct Terms {
     /// The user says that the target promises strict serializability (`strict-serializable=true`), which
     /// Kafka does not.
     pub strict_serializable: bool,
+    /// Consumers committed offsets.
+    pub commits: bool,
     /// What may go wrong.
     pub envelope: Envelope,
 }

@@ -1,6 +1,6 @@
 //! Every guarantee, in the order of every verdict.
 
-use super::{Cause, Guarantee, Promise, loss, repeats, time, transactions};
+use super::{Cause, Guarantee, Promise, commits, loss, repeats, time, transactions};
 
 /// No acknowledged record is lost.
 pub(crate) static ACKNOWLEDGED_LOSS: Guarantee = Guarantee {
@@ -90,6 +90,14 @@ pub(crate) static OFFSETS: Guarantee = Guarantee {
     needs_log: true,
 };
 
+/// Commits follow polls.
+pub(crate) static COMMITS: Guarantee = Guarantee {
+    name: "commits",
+    promise: "a consumer's commits go forward, and no further than what it was given",
+    rule: commits::follow,
+    needs_log: false,
+};
+
 /// The log agrees with time.
 pub(crate) static REAL_TIME: Guarantee = Guarantee {
     name: "real-time-order",
@@ -175,6 +183,7 @@ pub static GUARANTEES: &[&Guarantee] = &[
     &READING,
     &BATCHES,
     &OFFSETS,
+    &COMMITS,
     &REAL_TIME,
     &END_OFFSETS,
     &PHANTOMS,

@@ -67,6 +67,7 @@ fn cases() -> Vec<Case> {
                         read_committed: !bit(5),
                         transactional: bit(6),
                         strict_serializable: bit(7),
+                        commits: true,
                         envelope,
                     };
                     cases.push(Case { faults, terms, moves, empties });
@@ -161,6 +162,7 @@ fn expected(case: &Case, guarantee: &str) -> Option<Expectation> {
             }
         }
         "aborted-reads" | "transaction-isolation" | "fencing" => MustHold,
+        "commits" => MustHold,
         "strict-serializability" if terms.strict_serializable => MustHold,
         "strict-serializability" => NoGuarantee,
         "end-offsets" => {
@@ -324,6 +326,7 @@ fn the_texts_are_these() {
     offsets MustHold: acks=1 needs the leader alone, and no planned fault moves leadership
     offsets MustHold: acks=all waits for every in-sync replica and only those are elected, so process and network faults lose nothing
     offsets MustHold: acks=all with min.insync.replicas of 2 or more confirms what at least two replicas have, and only those are elected
+    commits MustHold: a consumer's position moves with what it is given, unless it seeks or its partitions are moved
     real-time-order MayBreak: the only replica acknowledges what is in its page cache, which a planned power failure takes | -
     real-time-order MustHold: the only replica keeps what it wrote through kills, pauses and cuts: the page cache outlives the process
     real-time-order MustHold: flush.messages=1 syncs a record before it is acknowledged

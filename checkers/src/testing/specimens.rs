@@ -42,6 +42,14 @@ const FOREIGN: &[(&str, &str)] = &[
         "int-poll-skip",
         "c0 send ok 0@0=1\n c0 send ok 0@1=2\n c0 send ok 0@2=3\n c1 poll ok 0@0=1 0@2=3\n c2 poll ok 0@0=1 0@1=2 0@2=3",
     ),
+    (
+        "commit-regress",
+        "c0 send ok 0@0=1\n c0 send ok 0@1=2\n c1 poll ok 0@0=1 0@1=2\n c1 commit ok 0@2\n c1 commit ok 0@1",
+    ),
+    (
+        "commit-beyond",
+        "c0 send ok 0@0=1\n c0 send ok 0@1=2\n c1 poll ok 0@0=1\n c1 commit ok 0@2\n c2 poll ok 0@0=1 0@1=2",
+    ),
     ("int-nonmonotonic-poll", "c0 send ok 0@0=1\n c0 send ok 0@1=2\n c1 poll ok 0@0=1 0@1=2 0@0=1"),
 ];
 

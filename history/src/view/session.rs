@@ -164,6 +164,11 @@ impl Session {
         self.operations.iter()
     }
 
+    /// The wide parts of the recorded operations that have one, in order; far cheaper than all operations.
+    pub fn details(&self) -> impl Iterator<Item = &Detail> {
+        self.operations.details()
+    }
+
     /// The operation that a send belongs to, by the index of the send, and the operation's own index.
     #[must_use]
     pub fn operation_of_send(&self, send: usize) -> Option<(usize, Operation<'_>)> {

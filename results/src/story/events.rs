@@ -168,6 +168,9 @@ fn tell_operation(
         if !detail.rebalanced.is_empty() {
             steps.push(format!("a rebalance moved {}", names(&detail.rebalanced)));
         }
+        steps.extend(detail.committed.iter().map(|(partition, offset)| {
+            format!("offset {offset} of {}", place_text(history, Some(*partition)))
+        }));
         steps.extend(detail.error.as_ref().map(|error| format!("error {error}")));
     }
     let more = steps.len().saturating_sub(STEPS_MAX);

@@ -1,26 +1,35 @@
-//! Two reads of one offset that disagree.
+//! Two reads of one offset that disagree, and offsets committed backwards or too far.
 
+mod commits;
 mod disputed;
+#[cfg(test)]
+mod tests;
 
 use history::event::Role;
 use history::{Contents, Delivery, Offset, Partition, Tag};
 
 use crate::context::{Context, MAX_EXAMPLES, is_fence, partition};
-use crate::guarantees::OFFSETS;
+use crate::guarantees::{COMMITS, OFFSETS};
 use crate::spec::{Basis, Kind, Spec};
 use crate::{Finding, Witness};
 
 pub(crate) static SPEC: Spec = Spec {
     name: "offsets",
-    summary: "two reads of one offset that returned different records",
+    summary: "reads of one offset that disagree; offsets committed backwards or too far",
     docs: "\
 Two reads, by readers or drains, returned different records at one offset. Where the partition was drained, a \
 reader's record that the log holds elsewhere counts here, unless that reader was given it twice (`duplicate`); \
 one that the log no longer holds is `lost-read`, not also this. An acknowledged offset that now holds another \
 record is a `lost-write`: an acknowledgement is not a read. Each offset counts once. In a history from \
 elsewhere polls of every outcome are held against one another and against acknowledgements; an acknowledged \
-record that is not lost and lies elsewhere disagrees with what was polled at its offset.",
-    kinds: &[INCONSISTENT],
+record that is not lost and lies elsewhere disagrees with what was polled at its offset. \
+Commits that came back are compared within one session and partition, each with the highest that was over \
+before it began; where an assignment, a rebalance, a crash or an operation that touches no record (a seek) came \
+between, nothing is compared. A lower one is a `commit-regress`, allowed if the session was given earlier \
+offsets again, or subscribes and nothing tells of rebalances. One behind the last record given is a \
+`commit-beyond` if it passes a record that took effect and that no session of the group (`group.id`) was \
+given before, or lies behind the end of a drained log; where nothing is known to lie there it is allowed.",
+    kinds: &[INCONSISTENT, REGRESS, BEYOND],
     check,
 };
 
@@ -32,20 +41,40 @@ const INCONSISTENT: Kind = Kind {
     guarantee: Some(&OFFSETS),
 };
 
+const REGRESS: Kind = Kind {
+    name: "commit-regress",
+    summary: "a consumer committed a lower offset than before, without having gone back",
+    noun: "commits below an earlier one of the same session",
+    of: Basis::Nothing,
+    guarantee: Some(&COMMITS),
+};
+const BEYOND: Kind = Kind {
+    name: "commit-beyond",
+    summary: "a consumer committed past records that it was not given",
+    noun: "commits beyond what was given",
+    of: Basis::Nothing,
+    guarantee: Some(&COMMITS),
+};
+
 /// A disagreement, before it becomes a witness.
 type Conflict = (Partition, Offset, Tag, String);
 
 fn check(context: &Context<'_>) -> Vec<Finding> {
-    if let Some(derived) = &context.derived {
-        return disputed::check(context, derived).into_iter().collect();
-    }
+    let disagreeing = match &context.derived {
+        Some(derived) => disputed::check(context, derived),
+        None => inconsistent(context),
+    };
+    disagreeing.into_iter().chain(commits::check(context)).collect()
+}
+
+fn inconsistent(context: &Context<'_>) -> Option<Finding> {
     let mut conflicts = between_drains(context);
     conflicts.extend(with_the_log(context));
     conflicts.extend(undrained(context));
     conflicts.sort_by_key(|(partition, offset, ..)| (*partition, *offset));
     conflicts.dedup_by_key(|(partition, offset, ..)| (*partition, *offset));
     if conflicts.is_empty() {
-        return Vec::new();
+        return None;
     }
     let count = conflicts.len() as u64;
     let examples = conflicts.into_iter().take(MAX_EXAMPLES).map(|(partition, offset, tag, text)| {
@@ -54,7 +83,7 @@ fn check(context: &Context<'_>) -> Vec<Finding> {
     });
     let examples: Vec<Witness> = examples.collect();
     let summary = INCONSISTENT.phrase(count, context.counts());
-    vec![INCONSISTENT.finding(&SPEC, count, summary, examples)]
+    Some(INCONSISTENT.finding(&SPEC, count, summary, examples))
 }
 
 fn between_drains(context: &Context<'_>) -> Vec<Conflict> {
@@ -128,31 +157,4 @@ fn undrained(context: &Context<'_>) -> Vec<Conflict> {
 fn compared(delivery: Delivery) -> Option<(Partition, Offset, Tag)> {
     let tag = delivery.tag.filter(|tag| delivery.contents == Contents::Intact && !is_fence(Some(*tag)))?;
     Some((delivery.partition, delivery.offset, tag))
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::testing::check;
-
-    #[test]
-    fn a_reader_and_the_log_disagree_about_a_record_that_moved() {
-        let text = "p1#0 0@0 acked\n p0#0 0@1 acked\n log 0: p1#0 p0#0";
-        check(&format!("{text}\n read r0 0: 0=p0#0"), "inconsistent-offsets 1");
-        check(&format!("{text}\n read r0 0: 1=p0#0"), "");
-    }
-
-    #[test]
-    fn without_a_drained_log_readers_are_compared() {
-        let text = "p0#0 0@0 acked\n p1#0 0@0 acked\n cut 0:";
-        check(&format!("{text}\n read r0 0: 0=p0#0\n read r1 0: 0=p1#0"), "inconsistent-offsets 1");
-        check(&format!("{text}\n read r0 0: 0=p0#0\n read r1 0: 0=p0#0"), "");
-    }
-
-    #[test]
-    fn two_drains_disagree() {
-        check(
-            "p0#0 0@0 acked\n p1#0 0@? failed\n log 0: p0#0\n log 0: p1#0\n log 1:",
-            "inconsistent-offsets 1",
-        );
-    }
 }

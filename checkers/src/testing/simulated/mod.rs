@@ -3,6 +3,7 @@
 //! did not happen (or happen later), crashes, assignments, rebalances, and final polls of everything.
 
 mod broker;
+mod commits;
 pub(crate) mod notation;
 pub(crate) mod plants;
 mod process;
@@ -176,6 +177,9 @@ mod tests {
             "Assign Ok",
             "Assign Fail",
             "Subscribe Ok",
+            "Commit Ok",
+            "Commit Fail",
+            "Commit Unknown",
             "rebalance",
             "failed poll",
             "sparse",

@@ -6,11 +6,12 @@
 //! c1 txn ok send 0@7=3 poll 0@5=1 poll
 //! c1 poll ok 0@5=1 moved 0  a rebalance moved partition 0 meanwhile
 //! c1 assign ok 0 1          also subscribe; seek is an assignment that begins anew
-//! c1 crash unknown
+//! c1 commit ok 0@7          offset 7 of partition 0: the next to be read
+//! c1 crash unknown          also other: anything that touches no record
 //! set enable.idempotence=false
 //! ```
 
-use history::{Detail, Function, Outcome, Partition};
+use history::{Detail, Function, Offset, Outcome, Partition};
 
 use super::script::{Given, Micro, Op, Script, Sent};
 use crate::CATALOG;
@@ -70,7 +71,9 @@ fn operation(words: &[&str], at: u64) -> Op {
         "txn" => Function::Txn,
         "assign" | "seek" => Function::Assign,
         "subscribe" => Function::Subscribe,
+        "commit" => Function::Commit,
         "crash" => Function::Crash,
+        "other" => Function::Other,
         other => panic!("no such operation: {other}"),
     };
     let outcome = match words[1] {
@@ -95,6 +98,11 @@ fn operation(words: &[&str], at: u64) -> Op {
         }
         match what {
             "moved" => detail.rebalanced.push(Partition(number(word))),
+            "commit" => {
+                let (partition, offset) = word.split_once('@').expect("PARTITION@OFFSET");
+                let offset = Offset(offset.parse().expect("an offset"));
+                detail.committed.push((Partition(number(partition)), offset));
+            }
             "assign" | "seek" | "subscribe" => detail.partitions.push(Partition(number(word))),
             _ => {
                 let (partition, record) = word.split_once('@').expect("PARTITION@OFFSET=VALUE");

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use history::{Function, Outcome};
 
+use super::commits::{committed_back, committed_beyond};
 use super::script::{Given, Micro, Op, Script, Sent};
 use crate::testing::Rng;
 
@@ -37,18 +38,20 @@ pub(crate) const PLANTS: &[(&str, Plant)] = &[
     ("sends of one operation in each other's place", swapped_inside),
     ("sends of one key in each other's place", swapped_key),
     ("a record of others between two sends", separated),
+    ("a commit below the one before", committed_back),
+    ("a commit past a record nobody was given", committed_beyond),
 ];
 
-type At = (usize, usize);
+pub(super) type At = (usize, usize);
 
 /// A send of an operation that came back, and where it is.
 #[derive(Debug, Clone, Copy)]
-struct Acked {
-    at: At,
-    sent: Sent,
+pub(super) struct Acked {
+    pub(super) at: At,
+    pub(super) sent: Sent,
 }
 
-fn acked(script: &Script) -> Vec<Acked> {
+pub(super) fn acked(script: &Script) -> Vec<Acked> {
     let mut acked = Vec::new();
     each(script, |at, op| {
         if op.outcome == Outcome::Ok {
@@ -64,7 +67,7 @@ fn each(script: &Script, mut see: impl FnMut(At, &Op)) {
     }
 }
 
-fn pick<T: Copy>(of: &[T], rng: &mut Rng) -> Option<T> {
+pub(super) fn pick<T: Copy>(of: &[T], rng: &mut Rng) -> Option<T> {
     (!of.is_empty()).then(|| of[rng.below(of.len())])
 }
 
@@ -137,6 +140,14 @@ fn unseen(script: &mut Script, rng: &mut Rng) -> Option<Planted> {
         .filter(|each| each.sent.offset.is_none_or(|offset| offset == highest(script, each.sent.partition)))
         .collect();
     let Acked { at, sent } = pick(&last, rng)?;
+    let there = place(script, sent);
+    let details = script.ops().filter_map(|op| op.detail.as_ref());
+    let committed: Vec<_> = details.flat_map(|detail| &detail.committed).copied().collect();
+    // A commit past it would be found as well.
+    let behind = |offset: i64| there.is_none_or(|there| offset > there);
+    if committed.iter().any(|(partition, offset)| partition.0 == sent.partition && behind(offset.0)) {
+        return None;
+    }
     forget(script, sent.partition, sent.value);
     Some(Planted { kind: "unseen", operation: at })
 }

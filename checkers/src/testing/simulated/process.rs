@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use history::{Detail, Function, Outcome, Partition};
+use history::{Detail, Function, Offset, Outcome, Partition};
 
 use super::script::{Given, Micro, Op, Sent};
 use super::{Fate, Later, Via, World};
@@ -97,6 +97,9 @@ impl Process {
             world.script.processes[self.process].push(op);
             return self.renew(world);
         }
+        if !self.positions.is_empty() && world.rng.chance(10) {
+            return self.commit(world);
+        }
         let many = if world.shape.transactions { 1 + world.rng.below(4) } else { 1 };
         let todo: Vec<bool> = (0..many).map(|_| world.rng.chance(50)).collect();
         let fate = match world.rng.below(100) {
@@ -148,6 +151,27 @@ impl Process {
             world.broker.members.insert(self.thread, wanted.iter().map(|at| partition(*at).0).collect());
             world.broker.rebalance(&mut world.rng);
         }
+    }
+
+    /// Commits where it is; an older generation is refused.
+    fn commit(&self, world: &mut World) {
+        let stale = self.subscribed && self.generation != world.broker.generation;
+        let outcome = match world.rng.below(100) {
+            _ if stale => Outcome::Fail,
+            0..80 => Outcome::Ok,
+            80..90 => Outcome::Fail,
+            _ => Outcome::Unknown,
+        };
+        let happened = outcome == Outcome::Ok || (outcome == Outcome::Unknown && world.rng.chance(50));
+        if happened && self.subscribed {
+            for (at, position) in &self.positions {
+                world.broker.committed[*at] = world.broker.committed[*at].max(*position);
+            }
+        }
+        let committed = self.positions.iter().map(|(at, position)| (partition(*at), Offset(*position)));
+        let detail = Detail { committed: committed.collect(), ..Detail::default() };
+        let op = self.quick(world, Function::Commit, outcome, Some(detail));
+        world.script.processes[self.process].push(op);
     }
 
     /// An operation of one step.

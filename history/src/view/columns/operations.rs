@@ -121,6 +121,11 @@ impl OperationColumn {
         self.from(0)
     }
 
+    /// The wide parts of those that have one.
+    pub(in crate::view) fn details(&self) -> impl Iterator<Item = &Detail> {
+        self.details.iter().map(|(_, detail)| detail)
+    }
+
     /// The operations from the first of a block on.
     fn from(&self, block: usize) -> impl Iterator<Item = Operation<'_>> {
         let mut begins = self.begins.get(block).copied().unwrap_or_default();
