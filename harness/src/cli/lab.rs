@@ -33,10 +33,13 @@ pub(super) struct LabCommand {
 #[derive(Subcommand, Debug)]
 enum Action {
     /// Build the lab and start its brokers
+    #[command(before_help = EXAMPLES)]
     Up(UpCommand),
     /// Take the lab down, and prove that nothing is left
+    #[command(before_help = EXAMPLES)]
     Down,
     /// Say what there is of a lab
+    #[command(before_help = EXAMPLES)]
     Status,
 }
 
