@@ -178,7 +178,7 @@ fn an_end_that_nobody_asked_for_is_noted() {
 fn a_broker_that_dies_early_is_named_with_its_reason_and_log() {
     let folder = tempfile::tempdir().expect("a folder");
     let supervisor = Supervisor::new().expect("a supervisor");
-    let mut options = options(folder.path(), true);
+    let mut options = options(folder.path(), Proxied::Everything);
     options.settings.insert("stand.in.dies".to_owned(), String::new());
     let error = ReferenceCluster::start(options, &supervisor).err().expect("it dies").to_string();
     let start = "failed to start node 1: exited with 70: the disk is on fire before it was ready (see ";
@@ -189,7 +189,7 @@ fn a_broker_that_dies_early_is_named_with_its_reason_and_log() {
 fn a_broker_that_never_gets_ready_ends_the_start() {
     let folder = tempfile::tempdir().expect("a folder");
     let supervisor = Supervisor::new().expect("a supervisor");
-    let mut options = options(folder.path(), false);
+    let mut options = options(folder.path(), Proxied::Nothing);
     options.settings.insert("stand.in.mute".to_owned(), String::new());
     options.start_within = Duration::from_secs(2);
     let error = ReferenceCluster::start(options, &supervisor).err().expect("it is never ready");
@@ -201,7 +201,7 @@ fn a_broker_that_never_gets_ready_ends_the_start() {
 fn the_stubborn_and_the_paused_are_gone_after_the_end() {
     let folder = tempfile::tempdir().expect("a folder");
     let supervisor = Supervisor::new().expect("a supervisor");
-    let mut options = options(folder.path(), true);
+    let mut options = options(folder.path(), Proxied::Everything);
     options.settings.insert("stand.in.deaf".to_owned(), String::new());
     options.stop_within = Duration::from_millis(200);
     for graceful in [true, false] {

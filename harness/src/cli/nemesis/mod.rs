@@ -20,7 +20,7 @@ const EXAMPLES: &str = "\
 Examples:
   highwater nemesis apply kill --node 2 --for 5s           of the only `cluster up` that runs
   highwater nemesis apply isolate-leader --partition orders/0 --cluster ./cluster
-  highwater nemesis plan cut --cluster hosts.toml --node 1      every command and its undo; runs nothing
+  highwater nemesis plan cut --cluster hosts.toml --node 1  every command and its undo
   highwater nemesis apply pause --cluster hosts.toml --node 1 --for 20s --allow-destructive
   highwater nemesis status --format json
   highwater nemesis undo --all";
