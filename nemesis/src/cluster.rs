@@ -53,7 +53,15 @@ pub enum FaultError {
     /// The cluster has no such node.
     #[error("there is no node `{0}`")]
     NoNode(NodeId),
-    /// The target cannot do this.
+    /// This kind of target has no such verb.
+    #[error("{target} cannot {action} (choose another nemesis or target)")]
+    Unsupported {
+        /// The target.
+        target: &'static str,
+        /// What was asked for, as a verb.
+        action: &'static str,
+    },
+    /// The target failed to do it.
     #[error("failed to {action} {what}")]
     Target {
         /// What was tried, as a verb.
@@ -75,33 +83,33 @@ pub trait Cluster {
     fn leader(&self, partition: Partition) -> Option<NodeId>;
     /// The partitions of the topic under test.
     fn partitions(&self) -> Vec<Partition>;
-    /// Ends a broker by SIGKILL and waits until it is gone.
+    /// Ends brokers by SIGKILL and waits until they are gone.
     ///
     /// # Errors
     /// If there is no such node or the signal cannot be sent.
-    fn kill(&mut self, node: NodeId) -> Result<(), FaultError>;
-    /// Starts a broker that was killed, on the data it left.
+    fn kill(&mut self, nodes: &[NodeId]) -> Result<(), FaultError>;
+    /// Cuts the power of brokers: they die by SIGKILL, and whatever they had not made durable is gone before they
+    /// are started again. With `torn`, half of it has got to the disk, its end in pieces.
     ///
     /// # Errors
-    /// If it does not come up.
-    fn start(&mut self, node: NodeId) -> Result<(), FaultError>;
-    /// Cuts the files of a broker that was killed back to what it had made durable, as a power failure does,
-    /// and returns the bytes that are gone. With `torn`, half of what was not durable has got to the disk, its
-    /// end in pieces.
+    /// If there is no such node, or the target cannot do it.
+    fn power_off(&mut self, nodes: &[NodeId], torn: bool) -> Result<(), FaultError>;
+    /// Starts brokers that were killed or had their power cut, on the data they left, and tells the bytes that
+    /// went with the power.
     ///
     /// # Errors
-    /// If the broker lives or its files cannot be cut.
-    fn lose_unsynced(&mut self, node: NodeId, torn: bool) -> Result<u64, FaultError>;
-    /// Stops a broker (SIGSTOP).
-    ///
-    /// # Errors
-    /// If there is no such node or the signal cannot be sent.
-    fn pause(&mut self, node: NodeId) -> Result<(), FaultError>;
-    /// Continues a stopped broker (SIGCONT).
+    /// If one does not come up.
+    fn start(&mut self, nodes: &[NodeId]) -> Result<Touched, FaultError>;
+    /// Stops brokers (SIGSTOP).
     ///
     /// # Errors
     /// If there is no such node or the signal cannot be sent.
-    fn resume(&mut self, node: NodeId) -> Result<(), FaultError>;
+    fn pause(&mut self, nodes: &[NodeId]) -> Result<(), FaultError>;
+    /// Continues stopped brokers (SIGCONT).
+    ///
+    /// # Errors
+    /// If there is no such node or the signal cannot be sent.
+    fn resume(&mut self, nodes: &[NodeId]) -> Result<(), FaultError>;
     /// Whether a broker's process exists and is neither stopped nor dead.
     fn is_running(&self, node: NodeId) -> bool;
     /// Cuts links.

@@ -14,6 +14,7 @@ struct Fake {
     cuts_at_most: Option<usize>,
     leaderless: bool,
     dead: BTreeSet<NodeId>,
+    dark: BTreeSet<NodeId>,
     stopped: BTreeSet<NodeId>,
     cut: BTreeSet<Link>,
 }
@@ -28,24 +29,25 @@ impl Cluster for Fake {
     fn partitions(&self) -> Vec<Partition> {
         vec![Partition(0), Partition(1)]
     }
-    fn kill(&mut self, node: NodeId) -> Result<(), FaultError> {
-        self.dead.insert(node);
+    fn kill(&mut self, nodes: &[NodeId]) -> Result<(), FaultError> {
+        self.dead.extend(nodes);
         Ok(())
     }
-    fn lose_unsynced(&mut self, node: NodeId, _: bool) -> Result<u64, FaultError> {
-        assert!(self.dead.contains(&node), "only a dead broker's files are cut");
-        Ok(100)
+    fn power_off(&mut self, nodes: &[NodeId], _: bool) -> Result<(), FaultError> {
+        self.dark.extend(nodes);
+        self.kill(nodes)
     }
-    fn start(&mut self, node: NodeId) -> Result<(), FaultError> {
-        assert!(self.dead.remove(&node), "only a dead broker is started");
+    fn start(&mut self, nodes: &[NodeId]) -> Result<Touched, FaultError> {
+        let dark = nodes.iter().filter(|node| self.dark.remove(node)).count();
+        self.dead.retain(|node| !nodes.contains(node));
+        Ok(Touched { connections: 0, bytes: 100 * dark as u64 })
+    }
+    fn pause(&mut self, nodes: &[NodeId]) -> Result<(), FaultError> {
+        self.stopped.extend(nodes);
         Ok(())
     }
-    fn pause(&mut self, node: NodeId) -> Result<(), FaultError> {
-        self.stopped.insert(node);
-        Ok(())
-    }
-    fn resume(&mut self, node: NodeId) -> Result<(), FaultError> {
-        self.stopped.remove(&node);
+    fn resume(&mut self, nodes: &[NodeId]) -> Result<(), FaultError> {
+        self.stopped.retain(|node| !nodes.contains(node));
         Ok(())
     }
     fn is_running(&self, node: NodeId) -> bool {

@@ -204,9 +204,7 @@ impl Faults {
         let healed = applied.spec.nemesis.heal(&aim, cluster);
         let healed = match healed {
             // Who died while it was stopped cannot be continued, but it can be there again.
-            Err(_) if applied.spec.class == FaultClass::Pause => {
-                aim.nodes.iter().try_for_each(|node| cluster.start(*node)).map(|()| Touched::default())
-            }
+            Err(_) if applied.spec.class == FaultClass::Pause => cluster.start(&aim.nodes),
             healed => healed,
         };
         match healed {

@@ -27,7 +27,7 @@ impl Nemesis for Kill {
     }
 
     fn inject(&self, _: &PlannedFault, aim: &Injected, cluster: &mut dyn Cluster) -> Result<(), FaultError> {
-        aim.nodes.iter().try_for_each(|node| cluster.kill(*node))
+        cluster.kill(&aim.nodes)
     }
 
     fn verify(&self, aim: &Injected, cluster: &dyn Cluster) -> bool {
@@ -35,11 +35,6 @@ impl Nemesis for Kill {
     }
 
     fn heal(&self, aim: &Injected, cluster: &mut dyn Cluster) -> Result<Touched, FaultError> {
-        for node in &aim.nodes {
-            if !cluster.is_running(*node) {
-                cluster.start(*node)?;
-            }
-        }
-        Ok(Touched::default())
+        cluster.start(&aim.nodes)
     }
 }

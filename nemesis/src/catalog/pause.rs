@@ -26,7 +26,7 @@ impl Nemesis for Pause {
     }
 
     fn inject(&self, _: &PlannedFault, aim: &Injected, cluster: &mut dyn Cluster) -> Result<(), FaultError> {
-        aim.nodes.iter().try_for_each(|node| cluster.pause(*node))
+        cluster.pause(&aim.nodes)
     }
 
     fn verify(&self, aim: &Injected, cluster: &dyn Cluster) -> bool {
@@ -34,7 +34,6 @@ impl Nemesis for Pause {
     }
 
     fn heal(&self, aim: &Injected, cluster: &mut dyn Cluster) -> Result<Touched, FaultError> {
-        aim.nodes.iter().try_for_each(|node| cluster.resume(*node))?;
-        Ok(Touched::default())
+        cluster.resume(&aim.nodes).map(|()| Touched::default())
     }
 }

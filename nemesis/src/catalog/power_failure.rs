@@ -32,24 +32,14 @@ impl Nemesis for PowerFailure {
     }
 
     fn inject(&self, _: &PlannedFault, aim: &Injected, cluster: &mut dyn Cluster) -> Result<(), FaultError> {
-        aim.nodes.iter().try_for_each(|node| cluster.kill(*node))
+        cluster.power_off(&aim.nodes, self.torn)
     }
 
     fn verify(&self, aim: &Injected, cluster: &dyn Cluster) -> bool {
         aim.nodes.iter().all(|node| !cluster.is_running(*node))
     }
 
-    /// The files are cut now and not at the kill: between the two nobody can tell the difference, and a fault
-    /// that failed half way has then cut nothing.
     fn heal(&self, aim: &Injected, cluster: &mut dyn Cluster) -> Result<Touched, FaultError> {
-        let mut touched = Touched::default();
-        let dark: Vec<_> = aim.nodes.iter().filter(|node| !cluster.is_running(**node)).collect();
-        for node in &dark {
-            touched.bytes += cluster.lose_unsynced(**node, self.torn)?;
-        }
-        for node in dark {
-            cluster.start(*node)?;
-        }
-        Ok(touched)
+        cluster.start(&aim.nodes)
     }
 }

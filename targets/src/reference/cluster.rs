@@ -28,6 +28,8 @@ pub struct ReferenceCluster {
     pub(super) children: BTreeMap<Member, Child>,
     /// The port each member listened on last.
     pub(super) ports: BTreeMap<Member, u16>,
+    /// Brokers whose power is cut, and whether their last write is torn.
+    pub(super) dark: BTreeMap<NodeId, bool>,
     watcher: Option<JoinHandle<()>>,
 }
 
@@ -81,7 +83,8 @@ impl ReferenceCluster {
         let members = launcher.nodes.iter().map(|&node| Member::Node(node));
         let ports =
             members.zip(launcher.options.ports.iter().copied()).filter(|(_, port)| *port != 0).collect();
-        Ok(Self { launcher, children: BTreeMap::new(), ports, watcher: Some(watcher) })
+        let (children, dark) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { launcher, children, ports, dark, watcher: Some(watcher) })
     }
 
     /// Starts a member's process, on the port it had before if no proxy hides a change of ports from clients.

@@ -37,23 +37,9 @@ impl ReferenceCluster {
         let member = self.known_node(node)?;
         self.children.get(&member).ok_or_else(|| failed(action, member, "it has no process"))
     }
-}
 
-/// A partition is one of the topic under test. *Running* means that the operating system says so.
-impl Cluster for ReferenceCluster {
-    fn nodes(&self) -> Vec<NodeId> {
-        self.launcher.nodes.clone()
-    }
-
-    fn leader(&self, partition: Partition) -> Option<NodeId> {
-        self.cluster_view().partitions.get(&partition)?.leader
-    }
-
-    fn partitions(&self) -> Vec<Partition> {
-        self.cluster_view().partitions.into_keys().collect()
-    }
-
-    fn kill(&mut self, node: NodeId) -> Result<(), FaultError> {
+    /// Ends a broker's process, and waits until its last words were heard.
+    fn end_process(&mut self, node: NodeId) -> Result<(), FaultError> {
         let member = self.known_node(node)?;
         let Some(child) = self.children.get(&member) else { return Ok(()) };
         let watch = &self.launcher.watch;
@@ -70,27 +56,28 @@ impl Cluster for ReferenceCluster {
         if heard { Ok(()) } else { Err(failed("kill", member, "it does not die")) }
     }
 
-    /// Returns when the broker listens; it may take until the session of its predecessor has expired
-    /// before it is unfenced.
-    fn start(&mut self, node: NodeId) -> Result<(), FaultError> {
+    /// Starts a broker's process unless it runs, and returns when it listens; it may take until the session of its
+    /// predecessor has expired before it is unfenced.
+    fn start_process(&mut self, node: NodeId) -> Result<(), FaultError> {
         let member = self.known_node(node)?;
         if self.children.get(&member).is_some_and(|child| child.exit_status().is_none()) {
             return Ok(());
         }
         // Buries one that died by itself before its successor's lines arrive under the same name.
-        self.kill(node)?;
+        self.end_process(node)?;
         self.children.remove(&member);
         let within = self.launcher.options.start_within;
         let started = self.spawn(member).and_then(|()| self.wait_listening(member, within));
         started.map_err(|error| {
             // What does not listen is of no use to anybody; its end is no surprise.
-            let _ = self.kill(node);
+            let _ = self.end_process(node);
             self.children.remove(&member);
             failed("start", member, error)
         })
     }
 
-    fn lose_unsynced(&mut self, node: NodeId, torn: bool) -> Result<u64, FaultError> {
+    /// Cuts the files of a dead broker back to what it had synced, and returns the bytes that are gone.
+    fn lose_unsynced(&self, node: NodeId, torn: bool) -> Result<u64, FaultError> {
         let member = self.known_node(node)?;
         if self.children.get(&member).is_some_and(|child| child.exit_status().is_none()) {
             return Err(failed("cut the power of", member, "it still runs"));
@@ -100,13 +87,60 @@ impl Cluster for ReferenceCluster {
         let lost = wire::power::fail(&member.data(&self.launcher.options.data), tear);
         lost.map(|lost| lost.bytes).map_err(|error| failed("cut the files of", member, error))
     }
+}
 
-    fn pause(&mut self, node: NodeId) -> Result<(), FaultError> {
-        self.process(node, "pause")?.pause().map_err(|error| failed("pause", Member::Node(node), error))
+/// A partition is one of the topic under test. *Running* means that the operating system says so.
+impl Cluster for ReferenceCluster {
+    fn nodes(&self) -> Vec<NodeId> {
+        self.launcher.nodes.clone()
     }
 
-    fn resume(&mut self, node: NodeId) -> Result<(), FaultError> {
-        self.process(node, "resume")?.resume().map_err(|error| failed("resume", Member::Node(node), error))
+    fn leader(&self, partition: Partition) -> Option<NodeId> {
+        self.cluster_view().partitions.get(&partition)?.leader
+    }
+
+    fn partitions(&self) -> Vec<Partition> {
+        self.cluster_view().partitions.into_keys().collect()
+    }
+
+    fn kill(&mut self, nodes: &[NodeId]) -> Result<(), FaultError> {
+        nodes.iter().try_for_each(|node| self.end_process(*node))
+    }
+
+    fn power_off(&mut self, nodes: &[NodeId], torn: bool) -> Result<(), FaultError> {
+        for node in nodes {
+            self.end_process(*node)?;
+            self.dark.insert(*node, torn);
+        }
+        Ok(())
+    }
+
+    /// What lost its power loses its bytes now and not before: nobody can tell the difference, and a fault that
+    /// failed half way has then cut nothing.
+    fn start(&mut self, nodes: &[NodeId]) -> Result<Touched, FaultError> {
+        let mut touched = Touched::default();
+        for node in nodes {
+            if let Some(torn) = self.dark.get(node) {
+                touched.bytes += self.lose_unsynced(*node, *torn)?;
+                self.dark.remove(node);
+            }
+        }
+        nodes.iter().try_for_each(|node| self.start_process(*node))?;
+        Ok(touched)
+    }
+
+    fn pause(&mut self, nodes: &[NodeId]) -> Result<(), FaultError> {
+        nodes.iter().try_for_each(|&node| {
+            self.process(node, "pause")?.pause().map_err(|error| failed("pause", Member::Node(node), error))
+        })
+    }
+
+    fn resume(&mut self, nodes: &[NodeId]) -> Result<(), FaultError> {
+        nodes.iter().try_for_each(|&node| {
+            self.process(node, "resume")?
+                .resume()
+                .map_err(|error| failed("resume", Member::Node(node), error))
+        })
     }
 
     fn is_running(&self, node: NodeId) -> bool {

@@ -89,8 +89,8 @@ fn a_killed_broker_refuses_clients_and_comes_back_on_its_data_and_address() {
     for proxied in EVERY_WAY {
         let Scene { mut cluster, folder } = scene(proxied);
         let address = addresses(&cluster)[1];
-        cluster.kill(NodeId(2)).expect("killed");
-        cluster.kill(NodeId(2)).expect("killing the dead does nothing");
+        cluster.kill(&[NodeId(2)]).expect("killed");
+        cluster.kill(&[NodeId(2)]).expect("killing the dead does nothing");
         assert!(!cluster.is_running(NodeId(2)));
         assert!(ask(address, 0).is_err(), "it must be refused at once, not hang");
         until("the controller has fenced it", || {
@@ -98,8 +98,8 @@ fn a_killed_broker_refuses_clients_and_comes_back_on_its_data_and_address() {
         });
         assert!(!cluster.isr_full());
 
-        cluster.start(NodeId(2)).expect("started");
-        cluster.start(NodeId(2)).expect("starting the living does nothing");
+        cluster.start(&[NodeId(2)]).expect("started");
+        cluster.start(&[NodeId(2)]).expect("starting the living does nothing");
         assert!(cluster.is_running(NodeId(2)));
         assert_eq!(addresses(&cluster)[1], address);
         assert_eq!(ask(address, 0).expect("an answer"), "node 2");
@@ -114,16 +114,16 @@ fn a_killed_broker_refuses_clients_and_comes_back_on_its_data_and_address() {
 #[test]
 fn a_paused_broker_lives_and_answers_later() {
     let Scene { mut cluster, folder: _folder } = scene(Proxied::Everything);
-    cluster.pause(NodeId(3)).expect("paused");
+    cluster.pause(&[NodeId(3)]).expect("paused");
     assert!(!cluster.is_running(NodeId(3)) && cluster.is_running(NodeId(1)));
     assert_eq!(cluster.pids().len(), 4);
     let address = addresses(&cluster)[2];
     let asking = std::thread::spawn(move || ask(address, 0));
-    cluster.resume(NodeId(3)).expect("resumed");
-    cluster.resume(NodeId(3)).expect("resuming the running does nothing");
+    cluster.resume(&[NodeId(3)]).expect("resumed");
+    cluster.resume(&[NodeId(3)]).expect("resuming the running does nothing");
     assert!(cluster.is_running(NodeId(3)));
     assert_eq!(asking.join().expect("no panic").expect("an answer"), "node 3");
-    assert!(matches!(cluster.pause(NodeId(4)), Err(FaultError::NoNode(NodeId(4)))));
+    assert!(matches!(cluster.pause(&[NodeId(4)]), Err(FaultError::NoNode(NodeId(4)))));
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn an_end_that_nobody_asked_for_is_noted() {
     });
     assert_eq!(died.1, Note::NodeDied { node: NodeId(1), status: "killed by SIGABRT".to_owned() });
     assert_eq!(cluster.controller_failure(), None);
-    cluster.start(NodeId(1)).expect("started again");
+    cluster.start(&[NodeId(1)]).expect("started again");
     until("the isr is full", || cluster.isr_full().then_some(()));
 }
 
@@ -209,7 +209,7 @@ fn the_stubborn_and_the_paused_are_gone_after_the_end() {
         let mut cluster =
             ReferenceCluster::start(options.clone(), &supervisor).unwrap_or_else(|e| panic!("{e}"));
         let pids = cluster.pids();
-        cluster.pause(NodeId(2)).expect("paused");
+        cluster.pause(&[NodeId(2)]).expect("paused");
         if graceful {
             let error = cluster.shutdown().expect_err("they do not listen");
             assert!(matches!(&error, ClusterError::Stubborn { nodes, .. } if nodes.len() == 4), "{error}");
