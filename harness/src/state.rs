@@ -16,6 +16,16 @@ pub(crate) fn folder() -> PathBuf {
     })
 }
 
+/// Where the lab is.
+pub(crate) fn lab() -> PathBuf {
+    folder().join("lab")
+}
+
+/// Where fetched things are kept.
+pub(crate) fn cache() -> PathBuf {
+    folder().join("cache")
+}
+
 /// The journal of faults that may be in force.
 pub(crate) fn journal() -> Result<Journal, JournalError> {
     Journal::open(folder().join("open"))
@@ -24,4 +34,9 @@ pub(crate) fn journal() -> Result<Journal, JournalError> {
 /// A word that no other fault of this machine has: when, and by whom.
 pub(crate) fn unique() -> String {
     format!("{:x}x{:x}", clock::now().0 / 1000, std::process::id())
+}
+
+/// Where `HIGHWATER_KAFKA_HOME` says that Apache Kafka is.
+pub(crate) fn kafka_home() -> Option<PathBuf> {
+    std::env::var_os("HIGHWATER_KAFKA_HOME").filter(|value| !value.is_empty()).map(PathBuf::from)
 }

@@ -19,6 +19,8 @@ pub enum TargetKind {
     Reference,
     /// Any Kafka cluster, reached by its bootstrap addresses.
     Kafka,
+    /// Apache Kafka in network namespaces of this machine.
+    Lab,
 }
 
 impl fmt::Display for TargetKind {
@@ -26,6 +28,7 @@ impl fmt::Display for TargetKind {
         f.write_str(match self {
             Self::Reference => "reference",
             Self::Kafka => "kafka",
+            Self::Lab => "lab",
         })
     }
 }
@@ -50,7 +53,7 @@ pub enum Scope {
     Producer,
     /// Every consumer.
     Consumer,
-    /// Every broker (reference target only).
+    /// Every broker.
     Broker,
 }
 
@@ -130,7 +133,7 @@ pub struct Plan {
     pub target: TargetKind,
     /// `HOST:PORT,…` of a target that is not started by us.
     pub bootstrap: Option<String>,
-    /// Nodes of the reference cluster.
+    /// Brokers that can be broken: those of the reference cluster, of the lab, of a cluster file.
     pub nodes: u32,
     /// The workload, by catalog name.
     pub workload: String,

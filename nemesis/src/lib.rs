@@ -8,6 +8,7 @@ pub mod host;
 pub mod journal;
 pub mod node;
 pub mod schedule;
+pub mod script;
 mod spec;
 #[cfg(test)]
 mod testing;

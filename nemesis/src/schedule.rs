@@ -9,8 +9,6 @@ use crate::spec::Spec;
 
 /// Load before the first fault.
 const LEAD_MS: u64 = 700;
-/// Time from the heal of one fault to the next: leaders settle, producers resend.
-const RECOVERY_MS: u64 = 1200;
 /// Load that goes on after the last heal.
 const TAIL_MS: u64 = 300;
 
@@ -21,6 +19,8 @@ pub struct Timings {
     pub session_timeout_ms: u64,
     /// `replica.lag.time.max.ms`.
     pub replica_lag_ms: u64,
+    /// Time from the heal of one fault to the next: brokers start, leaders settle, producers resend.
+    pub recovery_ms: u64,
 }
 
 /// No schedule fits.
@@ -41,8 +41,9 @@ pub enum ScheduleError {
     },
 }
 
-/// Draws the faults of a load of `load_ms`: one at a time, every nemesis at least once, then more while
-/// they fit, the last one healed before the load ends.
+/// Draws the faults of a load of `load_ms`: every nemesis at least once, then more while they fit, the last one
+/// healed before the load ends. One at a time, or, with `overlap`, half of them begin while the one before is in
+/// force; what that saves is quiet.
 ///
 /// # Errors
 /// If the load is too short for each to bite once.
@@ -52,13 +53,15 @@ pub fn schedule(
     load_ms: u64,
     partitions: u32,
     timings: &Timings,
+    overlap: bool,
 ) -> Result<Vec<PlannedFault>, ScheduleError> {
     if specs.is_empty() {
         return Ok(Vec::new());
     }
     let shortest = |spec: &Spec| (spec.duration_ms)(timings);
-    let needed_ms =
-        LEAD_MS + specs.iter().map(|spec| shortest(spec) + RECOVERY_MS).sum::<u64>() - RECOVERY_MS + TAIL_MS;
+    let needed_ms = LEAD_MS + specs.iter().map(|spec| shortest(spec) + timings.recovery_ms).sum::<u64>()
+        - timings.recovery_ms
+        + TAIL_MS;
     if load_ms < needed_ms {
         let nemeses = specs.iter().map(|spec| spec.name).collect::<Vec<_>>().join(",");
         return Err(ScheduleError::TooShort { load_ms, nemeses, needed_ms });
@@ -72,7 +75,7 @@ pub fn schedule(
     // More faults while there is room for a generous one.
     loop {
         let more = specs[random.random_range(0..specs.len())];
-        let cost_ms = shortest(more) + 2 * RECOVERY_MS;
+        let cost_ms = shortest(more) + 2 * timings.recovery_ms;
         if cost_ms > spare_ms {
             break;
         }
@@ -97,7 +100,17 @@ pub fn schedule(
             target: FaultTarget::LeaderOf(Partition(random.random_range(0..partitions.max(1)))),
             manner,
         });
-        at_ms += duration_ms + RECOVERY_MS;
+        at_ms += duration_ms + timings.recovery_ms;
+    }
+    if overlap {
+        for place in 1..faults.len() {
+            let before: &PlannedFault = &faults[place - 1];
+            let (begins, ends) = (before.at_ms, before.at_ms + before.duration_ms);
+            if random.random_range(0..2) == 0 {
+                faults[place].at_ms = random.random_range(begins..ends);
+            }
+        }
+        faults.sort_by_key(|fault| fault.at_ms);
     }
     Ok(faults)
 }
@@ -107,13 +120,13 @@ mod tests {
     use super::*;
     use crate::CATALOG;
 
-    const TIMINGS: Timings = Timings { session_timeout_ms: 1500, replica_lag_ms: 1500 };
+    const TIMINGS: Timings = Timings { session_timeout_ms: 1500, replica_lag_ms: 1500, recovery_ms: 1200 };
 
     #[test]
     fn faults_fit_do_not_overlap_and_last_long_enough() {
         for seed in 0..2000 {
             for load_ms in [27_000, 40_000, 120_000] {
-                let faults = schedule(seed, CATALOG, load_ms, 4, &TIMINGS).unwrap();
+                let faults = schedule(seed, CATALOG, load_ms, 4, &TIMINGS, false).unwrap();
                 for spec in CATALOG {
                     let mine = faults.iter().filter(|fault| fault.nemesis == spec.name);
                     assert!(mine.clone().count() > 0, "seed {seed}: every nemesis has a turn");
@@ -121,7 +134,7 @@ mod tests {
                 }
                 for pair in faults.windows(2) {
                     assert!(
-                        pair[0].at_ms + pair[0].duration_ms + RECOVERY_MS <= pair[1].at_ms,
+                        pair[0].at_ms + pair[0].duration_ms + TIMINGS.recovery_ms <= pair[1].at_ms,
                         "seed {seed}"
                     );
                 }
@@ -132,8 +145,21 @@ mod tests {
     }
 
     #[test]
+    fn with_overlap_some_begin_while_another_is_in_force_and_all_end_in_time() {
+        let mut overlapping = 0;
+        for seed in 0..200 {
+            let faults = schedule(seed, CATALOG, 60_000, 4, &TIMINGS, true).unwrap();
+            assert!(faults.is_sorted_by_key(|fault| fault.at_ms));
+            assert!(faults.iter().all(|fault| fault.at_ms + fault.duration_ms + TAIL_MS <= 60_000));
+            overlapping +=
+                faults.windows(2).filter(|pair| pair[1].at_ms < pair[0].at_ms + pair[0].duration_ms).count();
+        }
+        assert!(overlapping > 200, "{overlapping}");
+    }
+
+    #[test]
     fn the_same_seed_draws_the_same_schedule() {
-        let draw = |seed| schedule(seed, CATALOG, 60_000, 4, &TIMINGS).unwrap();
+        let draw = |seed| schedule(seed, CATALOG, 60_000, 4, &TIMINGS, false).unwrap();
         assert_eq!(draw(3), draw(3));
         assert_ne!(draw(3), draw(4));
     }
@@ -141,15 +167,15 @@ mod tests {
     #[test]
     fn the_default_run_fits_ten_seconds() {
         let specs: Vec<_> = ["kill", "isolate-leader"].iter().filter_map(|name| crate::find(name)).collect();
-        assert_eq!(schedule(1, &specs, 10_000, 4, &TIMINGS).unwrap().len(), 2);
+        assert_eq!(schedule(1, &specs, 10_000, 4, &TIMINGS, false).unwrap().len(), 2);
     }
 
     #[test]
     fn a_load_too_short_to_bite_is_refused_with_one_that_is_not() {
-        let error = schedule(1, CATALOG, 3000, 4, &TIMINGS).unwrap_err();
+        let error = schedule(1, CATALOG, 3000, 4, &TIMINGS, false).unwrap_err();
         let ScheduleError::TooShort { needed_ms, .. } = error;
-        assert!(schedule(1, CATALOG, needed_ms, 4, &TIMINGS).is_ok());
+        assert!(schedule(1, CATALOG, needed_ms, 4, &TIMINGS, false).is_ok());
         assert!(error.to_string().contains("--duration"));
-        assert!(schedule(1, &[], 100, 4, &TIMINGS).unwrap().is_empty());
+        assert!(schedule(1, &[], 100, 4, &TIMINGS, false).unwrap().is_empty());
     }
 }

@@ -32,6 +32,7 @@ pub(crate) fn setting(plan: &Plan) -> String {
     }
     let target = match (plan.target, &plan.bootstrap) {
         (TargetKind::Reference, _) => format!("reference cluster of {} nodes", plan.nodes),
+        (TargetKind::Lab, _) => format!("lab of {} Apache Kafka brokers", plan.nodes),
         (TargetKind::Kafka, Some(bootstrap)) => format!("kafka at {bootstrap}"),
         (TargetKind::Kafka, None) => "kafka".to_owned(),
     };

@@ -3,6 +3,7 @@
 
 pub mod actors;
 pub mod causes;
+pub mod hosts;
 pub mod kafka;
 pub mod lab;
 mod log;
@@ -10,3 +11,4 @@ pub mod nodes;
 pub mod process;
 pub mod proxy;
 pub mod reference;
+pub mod view;

@@ -6,6 +6,7 @@ mod codec;
 pub mod frame;
 mod guard;
 pub mod marker;
+pub mod metadata;
 pub mod node;
 pub mod power;
 pub mod records;

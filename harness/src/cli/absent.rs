@@ -19,20 +19,11 @@ const COMMANDS: &[&str] = &[
 ];
 
 /// Flags of the contract that are not built.
-const FLAGS: &[&str] = &[
-    "--allow-destructive",
-    "--allow-quorum-loss",
-    "--cluster",
-    "--confirm-cluster-id",
-    "--overlap",
-    "--resume",
-    "--shard",
-    "--sink",
-];
+const FLAGS: &[&str] = &["--resume", "--shard", "--sink"];
 
 /// Values of the contract that are not built, by the argument that takes them.
 const VALUES: &[(&str, &[&str])] = &[
-    ("--target", &["lab", "mqtt", "rocketmq"]),
+    ("--target", &["mqtt", "rocketmq"]),
     ("--format", &["csv", "json", "junit", "markdown", "ndjson"]),
     ("<WHAT>", &["claims"]),
 ];

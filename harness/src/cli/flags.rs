@@ -1,10 +1,11 @@
 //! The flags that decide a run, in the groups that commands share. A matrix file goes through the same
 //! parser, so that there is one list of names and one set of errors.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use history::{Profile, TargetKind};
 
@@ -20,12 +21,18 @@ pub(crate) struct PlanArgs {
     pub(crate) target: TargetArgs,
     #[command(flatten)]
     pub(crate) load: LoadArgs,
-    /// What breaks, separated by commas [default: kill,isolate-leader; none with --target kafka]
+    /// What breaks, separated by commas; or a script of steps NAME@AT+FOR, as in
+    /// isolate-followers@1s+9s,kill@9s+10s:node=2 [default: kill,isolate-leader; isolate-leader with --target lab; none with --target kafka]
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = nemeses_or_none(), help_heading = "Faults")]
     pub(crate) nemesis: Option<Vec<String>>,
+    /// Let faults begin while others are in force
+    #[arg(long, help_heading = "Faults")]
+    pub(crate) overlap: bool,
     /// Plant a bug in the reference broker
     #[arg(long, value_name = "NAME", value_parser = flaws(), help_heading = "Faults")]
     pub(crate) flaw: Option<String>,
+    #[command(flatten)]
+    pub(crate) guard: GuardArgs,
     #[command(flatten)]
     pub(crate) settings: SettingsArgs,
     /// Draw everything random from this number [default: from the operating system, and printed]
@@ -49,6 +56,9 @@ pub(crate) struct TargetArgs {
     /// Brokers to start from, with --target kafka
     #[arg(long, value_name = "HOST:PORT,…")]
     pub(crate) bootstrap: Option<String>,
+    /// The hosts of that cluster, to break its brokers over SSH
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cluster: Option<PathBuf>,
     /// Name of the topic [default: highwater-RUN]
     #[arg(long, value_name = "NAME")]
     pub(crate) topic: Option<String>,
@@ -65,8 +75,10 @@ pub(crate) struct TargetArgs {
 pub(crate) enum Target {
     /// The built-in cluster of three brokers, child processes on this machine
     Reference,
-    /// Any Kafka cluster, without faults on its brokers
+    /// Any Kafka cluster; its brokers are broken only with --cluster
     Kafka,
+    /// Apache Kafka in network namespaces of this machine; built for the run unless `lab up` has done it
+    Lab,
 }
 
 impl From<Target> for TargetKind {
@@ -74,8 +86,24 @@ impl From<Target> for TargetKind {
         match target {
             Target::Reference => Self::Reference,
             Target::Kafka => Self::Kafka,
+            Target::Lab => Self::Lab,
         }
     }
+}
+
+/// What has to be said before hosts of somebody are broken.
+#[derive(Args, Debug, Clone, PartialEq)]
+#[command(next_help_heading = "Real hosts")]
+pub(crate) struct GuardArgs {
+    /// Break brokers that the cluster file calls breakable
+    #[arg(long)]
+    pub(crate) allow_destructive: bool,
+    /// The cluster's id, as in the cluster file
+    #[arg(long, value_name = "ID")]
+    pub(crate) confirm_cluster_id: Option<String>,
+    /// More than a minority may be down at once
+    #[arg(long)]
+    pub(crate) allow_quorum_loss: bool,
 }
 
 /// What is sent.
@@ -85,9 +113,9 @@ pub(crate) struct LoadArgs {
     /// What is done
     #[arg(long, value_name = "NAME", default_value = "log", value_parser = workloads())]
     pub(crate) workload: String,
-    /// How long the load lasts
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = quantity::duration)]
-    pub(crate) duration: Duration,
+    /// How long the load lasts [default: 10s; 30s with --target lab]
+    #[arg(long, value_name = "DURATION", value_parser = quantity::duration)]
+    pub(crate) duration: Option<Duration>,
     /// Records a second and producer, or `max`
     #[arg(long, value_name = "N|max", default_value = "500", value_parser = quantity::rate)]
     pub(crate) rate: Rate,
@@ -155,8 +183,33 @@ fn workloads() -> PossibleValuesParser {
     workloads::CATALOG.iter().map(|spec| PossibleValue::new(spec.name).help(spec.summary)).into()
 }
 
-fn nemeses_or_none() -> PossibleValuesParser {
-    std::iter::once(PossibleValue::new(NO_NEMESIS).help("break nothing")).chain(built_nemeses()).into()
+/// Names of nemeses, shown in help and completed; or steps of a script, which planning reads.
+#[derive(Clone)]
+struct NemesisWords(PossibleValuesParser);
+
+impl TypedValueParser for NemesisWords {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<String, clap::Error> {
+        match value.to_str().filter(|word| nemesis::script::is_step(word)) {
+            Some(step) => Ok(step.to_owned()),
+            None => self.0.parse_ref(command, arg, value),
+        }
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        self.0.possible_values()
+    }
+}
+
+fn nemeses_or_none() -> NemesisWords {
+    let none = PossibleValue::new(NO_NEMESIS).help("break nothing");
+    NemesisWords(std::iter::once(none).chain(built_nemeses()).into())
 }
 
 /// The nemeses by name.

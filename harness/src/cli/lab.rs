@@ -51,26 +51,23 @@ struct UpCommand {
     /// Version of Apache Kafka, from Maven Central
     #[arg(long, value_name = "VERSION", default_value = KAFKA_VERSION, conflicts_with = "kafka_home")]
     kafka: String,
-    /// A Kafka distribution, or a folder of its jars, instead
+    /// A Kafka distribution, or a folder of its jars, instead [default: the variable HIGHWATER_KAFKA_HOME]
     #[arg(long, value_name = "DIR")]
     kafka_home: Option<PathBuf>,
     /// A disk image with ext4 for each broker, which power failures and disk faults need
     #[arg(long)]
     disks: bool,
     /// Heap of a broker, in MiB
-    #[arg(long, value_name = "N", default_value_t = 384, value_parser = clap::value_parser!(u32).range(128..=65536))]
+    #[arg(long, value_name = "N", default_value_t = lab::HEAP_MB, value_parser = clap::value_parser!(u32).range(128..=65536))]
     heap_mb: u32,
     /// A broker setting by Kafka's name
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = quantity::pair)]
     set: Vec<(String, String)>,
 }
 
-/// Its disks take at most this, in MiB; only what is written is taken.
-const DISK_MB: u32 = 4096;
-
 impl LabCommand {
     pub(super) fn execute(self) -> Outcome {
-        let dir = state::folder().join("lab");
+        let dir = state::lab();
         match self.action {
             Action::Up(up) => up.execute(dir),
             Action::Down => {
@@ -101,22 +98,17 @@ fn failure(error: LabError) -> Failure {
 
 impl UpCommand {
     fn execute(self, dir: PathBuf) -> Outcome {
-        let kafka = self.kafka_home.map_or(Kafka::Version(self.kafka), Kafka::Home);
-        let options = LabOptions {
-            dir,
-            cache: state::folder().join("cache"),
-            brokers: self.brokers,
-            kafka,
-            disks: self.disks,
-            disk_mb: DISK_MB,
-            heap_mb: self.heap_mb,
-            settings: self.set,
-        };
+        let home = self.kafka_home.or_else(state::kafka_home);
+        let kafka = home.map_or(Kafka::Version(self.kafka), Kafka::Home);
+        let mut options = LabOptions::new(dir, state::cache(), kafka);
+        (options.brokers, options.disks, options.heap_mb) = (self.brokers, self.disks, self.heap_mb);
+        options.settings.extend(self.set);
         let layout = lab::up(&options, &mut |step| eprintln!("lab: {step}")).map_err(failure)?;
         let (bootstrap, file) = (layout.bootstrap(), layout.cluster_file());
         print(&format!(
             "bootstrap     {bootstrap}\ncluster file  {file}\n\
-             run           nsenter --net=/run/netns/{CLIENTS} highwater run --target kafka --bootstrap {bootstrap}\n\
+             run           highwater run --target lab\n\
+             clients       nsenter --net=/run/netns/{CLIENTS} kcat -b {bootstrap} -L\n\
              break         highwater nemesis apply FAULT --cluster {file} --node N\n",
             file = file.display()
         ))?;

@@ -136,10 +136,11 @@ impl MatrixCommand {
     }
 
     fn run(&self, args: &PlanArgs) -> Result<(Exit, Ran), Failure> {
-        let Drawn { plan, secrets } = planning::plan(args)?;
+        let Drawn { plan, secrets, hosts } = planning::plan(args)?;
         let options = RunOptions {
             results: self.results.root(),
             secrets,
+            hosts,
             keep_topics: args.target.keep_topics,
             allow_existing_topic: args.target.allow_existing_topic,
             max_disk_bytes: args.max_disk,

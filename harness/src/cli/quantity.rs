@@ -23,7 +23,7 @@ pub(crate) enum Rate {
 }
 
 /// `10s`, `500ms`, `1m30s`; more than zero, and at most a week.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let expected = || "give a number and a unit: 500ms, 10s, 1m30s, 2h".to_owned();
     let mut total = 0_u64;
     let mut rest = text;

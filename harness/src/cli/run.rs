@@ -60,13 +60,14 @@ enum ReportFormat {
 
 impl RunCommand {
     pub(super) fn execute(self) -> Outcome {
-        let Drawn { plan, secrets } = planning::plan(&self.plan).map_err(Failure::from)?;
+        let Drawn { plan, secrets, hosts } = planning::plan(&self.plan).map_err(Failure::from)?;
         for path in &self.report.output {
             output::probe(path)?;
         }
         let options = RunOptions {
             results: self.results.root(),
             secrets,
+            hosts,
             keep_topics: self.plan.target.keep_topics,
             allow_existing_topic: self.plan.target.allow_existing_topic,
             max_disk_bytes: self.plan.max_disk,

@@ -1,6 +1,7 @@
 //! From flags to a plan: everything that can be refused is refused here, before anything is started.
 
 mod config_file;
+mod hosts;
 pub(crate) mod matrix;
 mod rerun;
 pub(crate) mod seed;
@@ -9,14 +10,17 @@ mod settings;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use broker::flaws::{FLAWS, FlawSpec};
 use history::plan::PLAN_VERSION;
-use history::{Load, Plan, TargetKind};
+use history::{Load, Plan, PlannedFault, TargetKind};
+use nemesis::{Timings, script};
 
 use crate::cli::flags::{LoadArgs, NO_NEMESIS, PlanArgs};
-use crate::cli::quantity::Rate;
+use crate::cli::quantity::{self, Rate};
+pub(crate) use hosts::Hosts;
 pub(crate) use settings::told;
 
 /// Brokers of the reference cluster.
@@ -29,6 +33,8 @@ pub(crate) struct Drawn {
     pub(crate) plan: Plan,
     /// Client properties as given, secrets included.
     pub(crate) secrets: BTreeMap<String, String>,
+    /// The hosts whose brokers may be broken, unless they are the reference cluster's.
+    pub(crate) hosts: Option<Hosts>,
 }
 
 /// Draws a plan. The same flags with the same seed draw the same plan, but for the name of the run and
@@ -43,9 +49,10 @@ pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<Drawn> {
         None => seed::draw().context("failed to draw a seed from the operating system (give --seed N)")?,
     };
     let mut verbatim = verbatim(args)?;
-    let bootstrap = bootstrap(args, target, &mut verbatim)?;
-    if let (Some(flaw), TargetKind::Kafka) = (&args.flaw, target) {
-        bail!("flaw `{flaw}` can be planted in the reference broker only (leave out --target kafka)");
+    let hosts = hosts::find(args, target)?;
+    let bootstrap = bootstrap(args, target, hosts.as_ref(), &mut verbatim)?;
+    if let Some(flaw) = args.flaw.as_ref().filter(|_| target != TargetKind::Reference) {
+        bail!("flaw `{flaw}` can be planted in the reference broker only (leave out --target {target})");
     }
     if let Some(FlawSpec { name, needs, workload, .. }) = flaw_spec(args)
         && *workload != Some(args.load.workload.as_str())
@@ -55,17 +62,20 @@ pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<Drawn> {
             args.load.workload
         );
     }
-    let nodes = match target {
-        TargetKind::Reference => NODES,
-        TargetKind::Kafka => 0,
+    let nodes = match (target, &hosts) {
+        (TargetKind::Reference, _) => NODES,
+        (_, Some(hosts)) => hosts.brokers,
+        (_, None) => 0,
     };
     let settings::Settled { cell, profile, filled_in } =
-        settings::settle(&args.settings, flaw_settings(args), target, nodes, &verbatim)?;
-    let nemeses = nemeses(args, target)?;
-    let load = load(&args.load)?;
-    let specs: Vec<_> = nemeses.iter().filter_map(|name| nemesis::find(name)).collect();
-    let timings = settings::timings(&cell);
-    let schedule = nemesis::schedule(seed, &specs, load.duration_ms, load.partitions, &timings)?;
+        settings::settle(&args.settings, flaw_settings(args), target, nodes, hosts.as_ref(), &verbatim)?;
+    let nemeses = nemeses(args, target, hosts.is_some())?;
+    if let Some(hosts) = hosts.as_ref().filter(|_| !nemeses.is_empty()) {
+        hosts.guard(&args.guard, &nemeses, &verbatim)?;
+    }
+    let load = load(&args.load, target)?;
+    let timings = settings::timings(&cell, hosts.is_some());
+    let schedule = schedule(args, seed, &nemeses, &load, &timings)?;
     let workload = workloads::find(&args.load.workload)
         .with_context(|| format!("there is no workload `{}`", args.load.workload))?;
 
@@ -92,7 +102,8 @@ pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<Drawn> {
         schedule,
         rerun: rerun::line(args, seed),
     };
-    Ok(Drawn { plan, secrets: verbatim })
+    let hosts = hosts.map(|hosts| hosts.for_build(&plan.cell.broker));
+    Ok(Drawn { plan, secrets: verbatim, hosts })
 }
 
 /// What the flaw needs to be seen for what it is.
@@ -131,6 +142,7 @@ fn verbatim(args: &PlanArgs) -> anyhow::Result<BTreeMap<String, String>> {
 fn bootstrap(
     args: &PlanArgs,
     target: TargetKind,
+    hosts: Option<&Hosts>,
     verbatim: &mut BTreeMap<String, String>,
 ) -> anyhow::Result<Option<String>> {
     let configured = verbatim.remove("bootstrap.servers").or(verbatim.remove("metadata.broker.list"));
@@ -146,9 +158,17 @@ fn bootstrap(
             );
             Ok(None)
         }
+        TargetKind::Lab => {
+            ensure!(
+                args.target.bootstrap.is_none() && configured.is_none(),
+                "a lab knows its own addresses (leave out --bootstrap and `bootstrap.servers`)"
+            );
+            Ok(hosts.map(|hosts| hosts.file.bootstrap.clone()))
+        }
         TargetKind::Kafka => {
+            let of_file = hosts.map(|hosts| hosts.file.bootstrap.clone());
             let bootstrap =
-                args.target.bootstrap.clone().or(configured).context(
+                args.target.bootstrap.clone().or(configured).or(of_file).context(
                     "--target kafka needs to know where the cluster is (add --bootstrap HOST:PORT)",
                 )?;
             for address in bootstrap.split(',') {
@@ -174,10 +194,11 @@ fn check_address(address: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn nemeses(args: &PlanArgs, target: TargetKind) -> anyhow::Result<Vec<String>> {
+fn nemeses(args: &PlanArgs, target: TargetKind, has_hosts: bool) -> anyhow::Result<Vec<String>> {
     let named = match (&args.nemesis, target) {
         (Some(named), _) => named.clone(),
         (None, TargetKind::Reference) => vec!["kill".to_owned(), "isolate-leader".to_owned()],
+        (None, TargetKind::Lab) => vec!["isolate-leader".to_owned()],
         (None, TargetKind::Kafka) => Vec::new(),
     };
     if named.iter().any(|name| name == NO_NEMESIS) {
@@ -185,9 +206,9 @@ fn nemeses(args: &PlanArgs, target: TargetKind) -> anyhow::Result<Vec<String>> {
         return Ok(Vec::new());
     }
     for (place, name) in named.iter().enumerate() {
-        if target == TargetKind::Kafka {
+        if target == TargetKind::Kafka && !has_hosts {
             bail!(
-                "nemesis `{name}` breaks brokers, and those of --target kafka cannot be reached (give --nemesis none)"
+                "nemesis `{name}` breaks brokers, and those of --target kafka cannot be reached (give --nemesis none, or --cluster FILE that says how)"
             );
         }
         ensure!(
@@ -198,10 +219,40 @@ fn nemeses(args: &PlanArgs, target: TargetKind) -> anyhow::Result<Vec<String>> {
     Ok(named)
 }
 
-fn load(args: &LoadArgs) -> anyhow::Result<Load> {
+/// Which fault when: as drawn from the seed, or as a script says.
+fn schedule(
+    args: &PlanArgs,
+    seed: u64,
+    nemeses: &[String],
+    load: &Load,
+    timings: &Timings,
+) -> anyhow::Result<Vec<PlannedFault>> {
+    if nemeses.iter().any(|word| script::is_step(word)) {
+        ensure!(
+            nemeses.iter().all(|word| script::is_step(word)),
+            "a script and names of nemeses do not go together (write every one as NAME@AT+FOR)"
+        );
+        ensure!(!args.overlap, "steps of a script overlap where they say so (leave out --overlap)");
+        let duration = |text: &str| quantity::duration(text).ok();
+        return Ok(script::read(nemeses, load.duration_ms, load.partitions, duration)?);
+    }
+    let specs: Vec<_> = nemeses.iter().filter_map(|name| nemesis::find(name)).collect();
+    Ok(nemesis::schedule(seed, &specs, load.duration_ms, load.partitions, timings, args.overlap)?)
+}
+
+/// How long the load lasts where nothing is said: until the default nemeses have bitten.
+const fn usual_duration(target: TargetKind) -> Duration {
+    match target {
+        TargetKind::Reference | TargetKind::Kafka => Duration::from_secs(10),
+        TargetKind::Lab => Duration::from_secs(30),
+    }
+}
+
+fn load(args: &LoadArgs, target: TargetKind) -> anyhow::Result<Load> {
     ensure!(args.records != Some(0), "--records 0 would put nothing to the test (give at least 1)");
     Ok(Load {
-        duration_ms: u64::try_from(args.duration.as_millis()).context("--duration is too long")?,
+        duration_ms: u64::try_from(args.duration.unwrap_or(usual_duration(target)).as_millis())
+            .context("--duration is too long")?,
         rate: match args.rate {
             Rate::PerSecond(rate) => Some(rate),
             Rate::Max => None,

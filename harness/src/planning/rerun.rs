@@ -5,7 +5,7 @@ use std::fmt::Display;
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 use targets::kafka::properties::{REDACTED, is_secret};
 
-use crate::cli::flags::{LoadArgs, PlanArgs, SettingsArgs, TargetArgs};
+use crate::cli::flags::{GuardArgs, LoadArgs, PlanArgs, SettingsArgs, TargetArgs};
 use crate::cli::quantity::{Rate, write_duration};
 
 /// The flags alone, as a command line of their own.
@@ -36,13 +36,19 @@ fn words(args: &PlanArgs, seed: u64) -> Vec<String> {
     let defaults = super::defaults();
     let mut words = Words(Vec::new());
     // Taken apart, so that a new flag cannot be forgotten here.
-    let PlanArgs { target, load, settings, nemesis, flaw, seed: _, max_disk, max_duration } = args;
-    let TargetArgs { target, bootstrap, topic, allow_existing_topic, keep_topics } = target;
+    let PlanArgs { target, load, settings, nemesis, overlap, flaw, guard, seed: _, max_disk, max_duration } =
+        args;
+    let TargetArgs { target, bootstrap, cluster, topic, allow_existing_topic, keep_topics } = target;
     if *target != defaults.target.target {
         let name = target.to_possible_value().map(|value| value.get_name().to_owned());
         words.maybe("--target", name.as_ref());
     }
     words.maybe("--bootstrap", bootstrap.as_ref());
+    words.maybe("--cluster", cluster.as_ref().map(|path| path.display()).as_ref());
+    let GuardArgs { allow_destructive, confirm_cluster_id, allow_quorum_loss } = guard;
+    words.switch("--allow-destructive", *allow_destructive);
+    words.maybe("--confirm-cluster-id", confirm_cluster_id.as_ref());
+    words.switch("--allow-quorum-loss", *allow_quorum_loss);
     words.maybe("--topic", topic.as_ref());
     words.switch("--allow-existing-topic", *allow_existing_topic);
     words.switch("--keep-topics", *keep_topics);
@@ -61,7 +67,7 @@ fn words(args: &PlanArgs, seed: u64) -> Vec<String> {
     } = load;
     let usual = &defaults.load;
     words.unless(&usual.workload, "--workload", workload);
-    words.unless(&write_duration(usual.duration), "--duration", &write_duration(*duration));
+    words.maybe("--duration", duration.map(write_duration).as_ref());
     if *rate != usual.rate {
         words.maybe(
             "--rate",
@@ -91,6 +97,7 @@ fn words(args: &PlanArgs, seed: u64) -> Vec<String> {
     let profile = profile.and_then(|profile| Some(profile.to_possible_value()?.get_name().to_owned()));
     words.maybe("--profile", profile.as_ref());
 
+    words.switch("--overlap", *overlap);
     words.maybe("--nemesis", nemesis.as_ref().map(|names| names.join(",")).as_ref());
     words.maybe("--flaw", flaw.as_ref());
     words.unless(&defaults.max_disk, "--max-disk", max_disk);
@@ -145,10 +152,20 @@ mod tests {
     fn every_flag_comes_back() {
         for flags in [
             &["--target", "kafka", "--bootstrap", "a:1,b:2", "--topic", "t", "--allow-existing-topic"][..],
+            &["--target", "kafka", "--cluster", "c.toml", "--allow-destructive", "--confirm-cluster-id", "x"],
+            &["--target", "lab", "--allow-quorum-loss"],
             &["--keep-topics", "--duration", "1500ms", "--rate", "max", "--records", "9", "--sync"],
             &["--partitions", "1", "--producers", "3", "--consumers", "0", "--payload-bytes", "32"],
             &["--keys", "5", "--set", "acks=1", "--set", "client.id=it's me", "-X", "linger.ms=2"],
-            &["--config", "a b.properties", "--profile", "production", "--nemesis", "kill,pause"],
+            &[
+                "--config",
+                "a b.properties",
+                "--profile",
+                "production",
+                "--nemesis",
+                "kill,pause",
+                "--overlap",
+            ],
             &["--flaw", "ack-before-append", "--max-disk", "1MiB", "--max-duration", "1m"],
         ] {
             let args = parsed(flags);

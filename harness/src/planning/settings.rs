@@ -9,11 +9,19 @@ use targets::kafka::aliases::own_name;
 use targets::kafka::names::{self, ENTRIES, Entry};
 use targets::kafka::properties::{Source, Use, check_combinations, profile_defaults, read_back, redacted};
 
+use super::hosts::Hosts;
 use crate::cli::flags::SettingsArgs;
 
 /// Kafka's own time-outs, where neither the profile nor `--set` gives others.
 const KAFKA_SESSION_TIMEOUT_MS: u64 = 9_000;
 const KAFKA_REPLICA_LAG_MS: u64 = 30_000;
+
+/// Whoever is hit may be the active controller: its successor is elected first, and gives every broker a session
+/// of its own.
+const CONTROLLER_MS: u64 = 4_000;
+/// What brokers need between faults: child processes of ours, and virtual machines with logs to recover.
+const RECOVERY_MS: u64 = 1_200;
+const HOSTS_RECOVERY_MS: u64 = 15_000;
 
 /// The settings of a run.
 pub(super) struct Settled {
@@ -34,6 +42,7 @@ pub(super) fn settle(
     flaw: &[(&str, &str)],
     target: TargetKind,
     nodes: u32,
+    hosts: Option<&Hosts>,
     verbatim: &BTreeMap<String, String>,
 ) -> anyhow::Result<Settled> {
     let mut cell = Cell::default();
@@ -74,22 +83,25 @@ pub(super) fn settle(
 
     let profile = args.profile.map_or(
         match target {
-            TargetKind::Reference => Profile::Short,
+            TargetKind::Reference | TargetKind::Lab => Profile::Short,
             TargetKind::Kafka => Profile::Production,
         },
         Profile::from,
     );
     for (scope, name, value) in profile_defaults(profile) {
-        let foreign = *scope == Scope::Broker && target == TargetKind::Kafka;
+        let foreign = *scope == Scope::Broker && target != TargetKind::Reference;
         if foreign || cell.scope(*scope).contains_key(*name) || overridden(*scope, name, value) {
             continue;
         }
         cell.scope_mut(*scope).insert((*name).to_owned(), (*value).to_owned());
         filled_in.push(format!("{}.{name}={value}", prefix(*scope)));
     }
+    if let Some(hosts) = hosts {
+        filled_in.extend(hosts.settle(&mut cell.broker)?);
+    }
     cell.librdkafka = redacted(verbatim);
 
-    check_combinations(&cell, (target == TargetKind::Reference).then_some(nodes))?;
+    check_combinations(&cell, (target != TargetKind::Kafka).then_some(nodes))?;
     let source = Source { cell: &cell, profile, bootstrap: "127.0.0.1:9092", verbatim, run: "plan" };
     for client in [Use::Producer, Use::Reader] {
         read_back(&source.config(client))
@@ -140,14 +152,16 @@ fn may_be_idempotent(cell: &Cell) -> bool {
         && is("max.in.flight.requests.per.connection", |count| count <= 5)
 }
 
-/// The time-outs that decide how long a fault must last.
-pub(super) fn timings(cell: &Cell) -> Timings {
+/// The time-outs that decide how long a fault must last, and how far faults must be apart.
+pub(super) fn timings(cell: &Cell, on_hosts: bool) -> Timings {
     let ms = |name: &str, otherwise| {
         cell.broker.get(name).and_then(|value| value.parse().ok()).unwrap_or(otherwise)
     };
+    let session_timeout_ms = ms("broker.session.timeout.ms", KAFKA_SESSION_TIMEOUT_MS);
     Timings {
-        session_timeout_ms: ms("broker.session.timeout.ms", KAFKA_SESSION_TIMEOUT_MS),
+        session_timeout_ms: session_timeout_ms + if on_hosts { CONTROLLER_MS } else { 0 },
         replica_lag_ms: ms("replica.lag.time.max.ms", KAFKA_REPLICA_LAG_MS),
+        recovery_ms: if on_hosts { HOSTS_RECOVERY_MS } else { RECOVERY_MS },
     }
 }
 

@@ -10,8 +10,8 @@ use results::RunDir;
 use targets::actors::protocol::{AdminReply, AdminRequest, Command};
 use targets::causes::with_causes;
 use targets::process::Supervisor;
-use targets::reference::ReferenceCluster;
 
+use super::breakable::Breakable;
 use super::crew::{Casting, Crew, Said, is_admin};
 use super::failure::Failure;
 use super::faults::{Executor, FaultReport};
@@ -32,7 +32,7 @@ pub(crate) struct Conductor<'a> {
     pub(crate) crew: Crew,
     pub(crate) casting: Casting,
     pub(crate) progress: Progress,
-    pub(crate) cluster: Option<ReferenceCluster>,
+    pub(crate) cluster: Option<Box<dyn Breakable>>,
     pub(crate) executor: Option<Executor>,
     /// Signals received: one stops the load, two also skip the drain.
     pub(crate) signals: Vec<i32>,
@@ -167,15 +167,15 @@ impl<'a> Conductor<'a> {
     }
 
     fn take_in_all(&mut self) -> Result<(), Failure> {
-        let events = self.cluster.as_ref().map(ReferenceCluster::events).unwrap_or_default();
+        let events = self.cluster.as_ref().map(|cluster| cluster.events()).unwrap_or_default();
         for (at, note) in events {
             self.take_in(Message::Cluster(at, note))?;
         }
         while let Ok(message) = self.messages.try_recv() {
             self.take_in(message)?;
         }
-        if let Some(failure) = self.cluster.as_ref().and_then(ReferenceCluster::controller_failure) {
-            return Err(Failure::preflight(format!("the controller {failure}")));
+        if let Some(failure) = self.cluster.as_ref().and_then(|cluster| cluster.failure()) {
+            return Err(Failure::preflight(failure));
         }
         if self.end.is_some_and(|end| clock::now() >= end) && self.stop_load.is_none() {
             self.stop_load = Some("the run reached its --max-duration".to_owned());

@@ -1,19 +1,22 @@
 //! Carries out the schedule: injects, verifies and heals, on a thread of its own, because starting a broker
 //! takes a while. Every fault is healed, also when the run is stopped or something fails.
 
+use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use history::{Nanos, PlannedFault, clock};
-use nemesis::{Cluster, Injected, Spec, Touched};
+use nemesis::{Injected, Spec, Touched};
 use targets::causes::with_causes;
-use targets::reference::ReferenceCluster;
 
+use super::breakable::Breakable;
 use super::message::Message;
 
 /// How often the cluster is asked what happened.
 const LOOK: Duration = Duration::from_millis(50);
+/// How long a fault waits for the last one to be over.
+const WHOLE: Duration = Duration::from_secs(90);
 const NANOS_PER_MILLI: u64 = 1_000_000;
 
 /// What became of a fault.
@@ -55,13 +58,13 @@ pub(crate) enum FaultReport {
 /// A schedule that is being carried out.
 pub(crate) struct Executor {
     stop: Sender<()>,
-    thread: JoinHandle<ReferenceCluster>,
+    thread: JoinHandle<Box<dyn Breakable>>,
 }
 
 impl Executor {
     /// Begins; `start` is when the load begins.
     pub(crate) fn start(
-        cluster: ReferenceCluster,
+        cluster: Box<dyn Breakable>,
         schedule: Vec<PlannedFault>,
         start: Nanos,
         messages: Sender<Message>,
@@ -69,9 +72,7 @@ impl Executor {
         let (stop, stopped) = channel();
         let thread = thread::Builder::new().name("faults".to_owned()).spawn(move || {
             let mut stage = Stage { cluster, stopped, messages, over: false };
-            for fault in schedule {
-                stage.carry_out(fault, start);
-            }
+            stage.carry_out(schedule, start);
             stage.tell();
             stage.cluster
         })?;
@@ -82,7 +83,7 @@ impl Executor {
     ///
     /// # Errors
     /// If the thread panicked; the cluster's processes are gone then.
-    pub(crate) fn finish(self) -> Result<ReferenceCluster, String> {
+    pub(crate) fn finish(self) -> Result<Box<dyn Breakable>, String> {
         drop(self.stop);
         self.thread.join().map_err(|_| "the fault thread panicked".to_owned())
     }
@@ -94,29 +95,64 @@ impl Executor {
     }
 }
 
+/// A fault in force.
+struct InForce {
+    id: u32,
+    spec: &'static Spec,
+    aim: Injected,
+    ends: Nanos,
+}
+
 struct Stage {
-    cluster: ReferenceCluster,
+    cluster: Box<dyn Breakable>,
     stopped: Receiver<()>,
     messages: Sender<Message>,
     over: bool,
 }
 
 impl Stage {
-    fn carry_out(&mut self, fault: PlannedFault, start: Nanos) {
-        let Some(spec) = nemesis::find(&fault.nemesis) else {
-            return self.fail(fault.id, format!("there is no nemesis `{}`", fault.nemesis), false);
-        };
-        if !self.wait_until(Nanos(start.0 + fault.at_ms * NANOS_PER_MILLI)) {
-            return;
+    /// Injects and heals, whichever is due next; what is in force when the schedule is stopped is healed, the last
+    /// first.
+    fn carry_out(&mut self, schedule: Vec<PlannedFault>, start: Nanos) {
+        let mut coming = VecDeque::from(schedule);
+        let mut in_force: Vec<InForce> = Vec::new();
+        loop {
+            let begins = coming.front().map(|fault| Nanos(start.0 + fault.at_ms * NANOS_PER_MILLI));
+            let ends = in_force.iter().map(|fault| fault.ends).min();
+            let goes_on = match (begins, ends) {
+                (None, None) => return,
+                (Some(begins), ends) if ends.is_none_or(|ends| begins < ends) => {
+                    let whole = ends.is_some() || !self.cluster.is_slow() || self.wait_whole();
+                    whole && self.wait_until(begins)
+                }
+                (_, ends) => ends.is_none_or(|ends| self.wait_until(ends)),
+            };
+            if !goes_on {
+                while let Some(fault) = in_force.pop() {
+                    self.heal(&fault, &in_force);
+                }
+                return;
+            }
+            let now = clock::now();
+            match in_force.iter().position(|fault| fault.ends <= now) {
+                Some(over) => {
+                    let fault = in_force.remove(over);
+                    self.heal(&fault, &in_force);
+                }
+                None => {
+                    let fault = coming.pop_front();
+                    in_force.extend(fault.and_then(|fault| self.inject(fault, &in_force)));
+                }
+            }
         }
-        let (id, duration_ms) = (fault.id, fault.duration_ms);
-        let Some(aim) = self.inject(spec, fault) else { return };
-        self.wait_until(Nanos(clock::now().0 + duration_ms * NANOS_PER_MILLI));
-        self.heal(spec, id, &aim);
     }
 
-    fn inject(&mut self, spec: &Spec, fault: PlannedFault) -> Option<Injected> {
-        let aim = match spec.nemesis.aim(&fault, &self.cluster) {
+    fn inject(&mut self, fault: PlannedFault, others: &[InForce]) -> Option<InForce> {
+        let Some(spec) = nemesis::find(&fault.nemesis) else {
+            self.fail(fault.id, format!("there is no nemesis `{}`", fault.nemesis), false);
+            return None;
+        };
+        let aim = match spec.nemesis.aim(&fault, self.cluster.as_ref()) {
             Ok(aim) => aim,
             Err(error) => {
                 self.fail(fault.id, with_causes(&error), false);
@@ -124,25 +160,37 @@ impl Stage {
             }
         };
         let invoked = clock::now();
-        let injected = spec.nemesis.inject(&fault, &aim, &mut self.cluster);
+        let injected = spec.nemesis.inject(&fault, &aim, self.cluster.as_mut());
         let reason = match injected {
-            Ok(()) if spec.nemesis.verify(&aim, &self.cluster) => None,
+            Ok(()) if spec.nemesis.verify(&aim, self.cluster.as_ref()) => None,
             Ok(()) => Some("it was injected, and is not in force".to_owned()),
             Err(error) => Some(with_causes(&error)),
         };
+        let at = clock::now();
+        let ends = Nanos(at.0 + fault.duration_ms * NANOS_PER_MILLI);
+        let injected = InForce { id: fault.id, spec, aim: aim.clone(), ends };
         if let Some(reason) = reason {
             self.fail(fault.id, reason, false);
-            self.heal(spec, fault.id, &aim);
+            self.heal(&injected, others);
             return None;
         }
-        self.report(FaultReport::Injected { fault, aim: aim.clone(), invoked, at: clock::now() });
-        Some(aim)
+        self.report(FaultReport::Injected { fault, aim, invoked, at });
+        Some(injected)
     }
 
-    fn heal(&mut self, spec: &Spec, fault: u32, aim: &Injected) {
-        match spec.nemesis.heal(aim, &mut self.cluster) {
-            Ok(touched) => self.report(FaultReport::Healed { fault, touched, at: clock::now() }),
-            Err(error) => self.fail(fault, with_causes(&error), true),
+    fn heal(&mut self, fault: &InForce, others: &[InForce]) {
+        let mut aim = fault.aim.clone();
+        // What another fault has cut or taken down too stays so until that one is over.
+        aim.links.retain(|link| !others.iter().any(|other| other.aim.links.contains(link)));
+        if fault.aim.links.is_empty() {
+            let down = |node: &_| {
+                others.iter().any(|other| other.aim.links.is_empty() && other.aim.nodes.contains(node))
+            };
+            aim.nodes.retain(|node| !down(node));
+        }
+        match fault.spec.nemesis.heal(&aim, self.cluster.as_mut()) {
+            Ok(touched) => self.report(FaultReport::Healed { fault: fault.id, touched, at: clock::now() }),
+            Err(error) => self.fail(fault.id, with_causes(&error), true),
         }
     }
 
@@ -162,6 +210,18 @@ impl Stage {
         }
     }
 
+    /// Waits until what the last fault broke is whole again, so that faults do not pile up; false once the
+    /// schedule is to stop.
+    fn wait_whole(&mut self) -> bool {
+        let end = Nanos(clock::now().0 + WHOLE.as_nanos() as u64);
+        while !self.cluster.isr_full() && clock::now() < end {
+            if !self.wait_until(Nanos(clock::now().0 + LOOK.as_nanos() as u64)) {
+                return false;
+            }
+        }
+        true
+    }
+
     /// Waits, and passes on what the cluster tells; false once the schedule is to stop.
     fn wait_until(&mut self, due: Nanos) -> bool {
         while !self.over {
@@ -174,9 +234,4 @@ impl Stage {
         }
         false
     }
-}
-
-/// Whether every broker runs; a healed cluster is an invariant, not a hope.
-pub(crate) fn all_running(cluster: &ReferenceCluster) -> bool {
-    cluster.nodes().into_iter().all(|node| cluster.is_running(node))
 }

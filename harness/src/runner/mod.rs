@@ -1,10 +1,12 @@
 //! Conducts one run through its phases: set-up, quiet, load with faults, heal, progress, drain, check,
 //! report, teardown.
 
+mod breakable;
 mod conductor;
 mod crew;
 mod failure;
 mod faults;
+mod ground;
 mod message;
 mod phases;
 mod progress;
@@ -22,7 +24,9 @@ use results::{Format, RunDir};
 
 use self::conductor::Conductor;
 use self::failure::Failure;
+use self::ground::Ground;
 use crate::exit::Exit;
+use crate::planning::Hosts;
 use targets::causes::with_causes;
 
 /// What a run needs besides its plan: nothing here changes what is judged.
@@ -32,6 +36,8 @@ pub(crate) struct RunOptions {
     pub(crate) results: PathBuf,
     /// Client properties that must not be stored (`-X`, `--config`), unredacted.
     pub(crate) secrets: BTreeMap<String, String>,
+    /// The hosts whose brokers may be broken, unless they are the reference cluster's.
+    pub(crate) hosts: Option<Hosts>,
     /// Leave the topic on the target.
     pub(crate) keep_topics: bool,
     /// The topic may exist already.
@@ -96,7 +102,14 @@ pub(crate) fn run(plan: Plan, options: &RunOptions) -> RunOutcome {
         return outcome.failed(&Failure::indeterminate(with_causes(&error)));
     }
     outcome.dir = Some(dir.path().to_owned());
+    let ground = match Ground::prepare(options) {
+        Ok(ground) => ground,
+        Err(failure) => return outcome.failed(&failure),
+    };
     let conducted = conduct(&plan, options, &dir, &mut outcome);
+    if let Err(failure) = ground.leave() {
+        outcome.fail(&failure);
+    }
     match conducted {
         Ok(signals) => {
             if options.arm == Arm::Recorded {

@@ -6,13 +6,16 @@ use std::time::Duration;
 use history::{Note, Offset, Partition, Phase, TargetKind, clock};
 use targets::actors::protocol::{AdminReply, AdminRequest, Command, Job};
 use targets::causes::with_causes;
+use targets::hosts::{HostCluster, HostsOptions};
 use targets::reference::{ClusterOptions, Proxied, ReferenceCluster};
 
 use super::Arm;
+use super::breakable::all_running;
 use super::conductor::{Conductor, Waited, millis};
 use super::crew::{is_drain, is_producer, is_reader};
 use super::failure::Failure;
-use super::faults::{Executor, all_running};
+use super::faults::Executor;
+use crate::state;
 
 const PROBE: Duration = Duration::from_secs(10);
 const CREATE: Duration = Duration::from_secs(20);
@@ -22,6 +25,10 @@ const QUIET: Duration = Duration::from_millis(300);
 const REPORTS: Duration = Duration::from_secs(310);
 /// After healing every partition must be written again within this, or it is `unavailable`.
 const PROGRESS: Duration = Duration::from_secs(20);
+/// The same for brokers that are virtual machines with logs to recover.
+const SLOW_PROGRESS: Duration = Duration::from_secs(120);
+/// A host heals itself after so many seconds without news of us.
+const LEASE_S: u32 = 20;
 const DRAIN: Duration = Duration::from_secs(60);
 const EXIT: Duration = Duration::from_secs(10);
 const WATCH: Duration = Duration::from_millis(500);
@@ -35,10 +42,11 @@ impl Conductor<'_> {
         self.enter(Phase::SetUp, "starting")?;
         match self.plan.target {
             TargetKind::Reference => self.start_cluster()?,
-            TargetKind::Kafka => {}
+            TargetKind::Kafka | TargetKind::Lab => self.connect_hosts()?,
         }
         self.crew.start(&self.casting, Job::Admin, 0)?;
-        self.ask(AdminRequest::Probe { timeout_ms: millis(PROBE) }, PROBE)?;
+        let found = self.ask(AdminRequest::Probe { timeout_ms: millis(PROBE) }, PROBE)?;
+        self.check_cluster(&found)?;
         let create = AdminRequest::CreateTopic {
             may_exist: self.options.allow_existing_topic,
             timeout_ms: millis(CREATE),
@@ -79,14 +87,53 @@ impl Conductor<'_> {
         let mut cluster = started.map_err(|error| Failure::preflight(with_causes(&error)))?;
         cluster.set_topic(&self.plan.topic);
         self.casting.bootstrap = cluster.bootstrap();
-        self.cluster = Some(cluster);
+        self.cluster = Some(Box::new(cluster));
         Ok(())
+    }
+
+    /// Hosts are reached before anything is asked of their cluster: what cannot be mended is not broken.
+    fn connect_hosts(&mut self) -> Result<(), Failure> {
+        let Some(hosts) = &self.options.hosts else { return Ok(()) };
+        self.progress.phase("connecting to hosts");
+        let options = HostsOptions {
+            file: &hosts.file,
+            journal: state::journal().map_err(|error| Failure::usage(with_causes(&error)))?,
+            tag: state::unique(),
+            lease_s: LEASE_S,
+            topic: self.plan.topic.clone(),
+        };
+        let connected =
+            HostCluster::connect(options).map_err(|error| Failure::preflight(with_causes(&error)))?;
+        self.cluster = Some(Box::new(connected));
+        Ok(())
+    }
+
+    /// Brokers that answer must be those of the hosts that may be broken.
+    fn check_cluster(&self, found: &AdminReply) -> Result<(), Failure> {
+        let (Some(hosts), AdminReply::Cluster { cluster }) = (&self.options.hosts, found) else {
+            return Ok(());
+        };
+        let path = hosts.file.path.display();
+        if let (Some(wanted), Some(id)) = (&hosts.file.cluster_id, &cluster.cluster_id)
+            && wanted != id
+        {
+            return Err(Failure::preflight(format!(
+                "the brokers are of cluster `{id}`, and `{path}` is about `{wanted}` (compare `bootstrap` and `cluster_id`)"
+            )));
+        }
+        let known = self.cluster.as_ref().map(|cluster| cluster.nodes()).unwrap_or_default();
+        match known.iter().find(|node| !cluster.nodes.contains(node)) {
+            Some(node) => Err(Failure::preflight(format!(
+                "the cluster has no broker `{node}`, and `{path}` names one (compare `bootstrap` and the ids)"
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// Without a controller that tells, metadata shows who leads. A cluster that does not answer just now is
     /// no reason to give up: what it does to the records is what the run is about.
     fn watch_partitions(&mut self) -> Result<(), Failure> {
-        if self.plan.target == TargetKind::Kafka {
+        if self.plan.target != TargetKind::Reference && self.options.hosts.is_none() {
             let request = AdminRequest::Partitions { record: true, timeout_ms: millis(WATCH) };
             if let Some(AdminReply::Failed { reason, .. }) = self.inquire(request, WATCH)? {
                 self.progress.detail(&format!("  {reason}"));
@@ -145,7 +192,7 @@ impl Conductor<'_> {
         match &self.cluster {
             // Nothing of it is left after the run, so this is no failed clean-up; but a broker that ends by
             // itself leaves nothing to judge.
-            Some(cluster) if !all_running(cluster) => Err(Failure::preflight(
+            Some(cluster) if !all_running(cluster.as_ref()) => Err(Failure::preflight(
                 "a broker ended by itself (see the nodes' logs in the run's directory)",
             )),
             _ => Ok(()),
@@ -156,9 +203,14 @@ impl Conductor<'_> {
     pub(crate) fn fence(&mut self) -> Result<BTreeMap<Partition, Offset>, Failure> {
         self.enter(Phase::Progress, "demanding progress")?;
         if self.cluster.is_some() {
-            let full = |run: &mut Self| run.cluster.as_ref().is_some_and(ReferenceCluster::isr_full);
-            if self.wait(PROGRESS, full)? == Waited::Late {
-                let within = PROGRESS.as_secs();
+            let full = |run: &mut Self| run.cluster.as_ref().is_some_and(|cluster| cluster.isr_full());
+            let within = if self.cluster.as_ref().is_some_and(|cluster| cluster.is_slow()) {
+                SLOW_PROGRESS
+            } else {
+                PROGRESS
+            };
+            if self.wait(within, full)? == Waited::Late {
+                let within = within.as_secs();
                 self.progress.say(&format!(
                     "  the ISR is not full {within} s after healing; the drain begins all the same"
                 ));
@@ -197,9 +249,13 @@ impl Conductor<'_> {
         // Whatever still lives is killed with its handle.
         self.crew = super::crew::Crew::default();
         if let Some(cluster) = self.cluster.take()
-            && let Err(error) = cluster.shutdown()
+            && let Err(error) = cluster.finish()
         {
-            self.progress.say(&format!("  {}", with_causes(&error)));
+            // Processes of the reference cluster are gone with it; hosts stay as they are.
+            match self.plan.target {
+                TargetKind::Reference => self.progress.say(&format!("  {error}")),
+                TargetKind::Kafka | TargetKind::Lab => self.troubles.push(Failure::clean_up(error)),
+            }
         }
         let data = self.dir.path().join(CLUSTER_DATA);
         if data.exists()
@@ -212,7 +268,7 @@ impl Conductor<'_> {
 
     fn delete_topic(&mut self) {
         let ours =
-            self.plan.target == TargetKind::Kafka && self.created && !self.options.allow_existing_topic;
+            self.plan.target != TargetKind::Reference && self.created && !self.options.allow_existing_topic;
         if !ours || self.options.keep_topics {
             return;
         }

@@ -49,3 +49,9 @@ pub fn procedure(fault: &HostFault, host: &HostSpec, id: &str) -> Procedure {
 pub fn start_script(host: &HostSpec) -> String {
     format!("{}hw_start\n", host.functions())
 }
+
+/// Exits 0 if the broker of a host runs and is not stopped.
+#[must_use]
+pub fn running_script(host: &HostSpec) -> String {
+    format!("{}p=$(hw_pid)\n[ -n \"$p\" ] && ! grep -q '^State:.[Tt]' /proc/$p/status\n", host.functions())
+}

@@ -1,6 +1,7 @@
 //! Builds a lab and takes it down. Taking down goes by what the system shows, not by what was meant to be
 //! built, so that a build that was cut off leaves nothing either.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use history::{Nanos, clock};
 use nemesis::host::start_script;
 use nemesis::node::{Node, NodeError, Request};
 
-use super::files::{BROKER_PORT, CLIENTS, CLUSTER_ID, Layout, write};
+use super::files::{BROKER_PORT, CLIENTS, CLUSTER_ID, Layout, SETTINGS, write};
 use super::jars::{Kafka, missing_tools};
 use crate::nodes::{ClusterFile, ClusterFileError, LocalNode};
 
@@ -17,6 +18,10 @@ use crate::nodes::{ClusterFile, ClusterFileError, LocalNode};
 const READY: Duration = Duration::from_secs(120);
 /// How long a step of the building may take.
 const STEP: Duration = Duration::from_secs(90);
+/// A disk takes at most this, in MiB; only what is written is taken.
+const DISK_MB: u32 = 4096;
+/// A broker's heap where nothing else is asked for, in MiB.
+pub const HEAP_MB: u32 = 384;
 /// How often a broker is asked.
 const LOOK: Duration = Duration::from_millis(300);
 
@@ -38,7 +43,25 @@ pub struct LabOptions {
     /// Heap of a broker, in MiB.
     pub heap_mb: u32,
     /// Broker settings by Kafka's names.
-    pub settings: Vec<(String, String)>,
+    pub settings: BTreeMap<String, String>,
+}
+
+impl LabOptions {
+    /// Three brokers with a disk each.
+    #[must_use]
+    pub fn new(dir: PathBuf, cache: PathBuf, kafka: Kafka) -> Self {
+        let settings = SETTINGS.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Self {
+            dir,
+            cache,
+            brokers: 3,
+            kafka,
+            disks: true,
+            disk_mb: DISK_MB,
+            heap_mb: HEAP_MB,
+            settings: settings.collect(),
+        }
+    }
 }
 
 /// The lab could not be built or taken down.
@@ -178,7 +201,7 @@ fn build(
     let file =
         |path: PathBuf, text: &str| write(&path, text).map_err(|source| LabError::File { path, source });
     let dir = layout.dir.display().to_string();
-    file(layout.cluster_file(), &layout.cluster_toml())?;
+    file(layout.cluster_file(), &layout.cluster_toml(&options.settings))?;
     for node in 1..=layout.brokers {
         let own = layout.node(node);
         file(own.join("server.properties"), &layout.properties(node, &options.settings))?;

@@ -1,13 +1,26 @@
 //! The files of a lab: one folder with everything but the namespaces.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+
+use crate::nodes::{ClusterFile, ClusterFileError};
 
 /// The namespace that clients run in; it has the bridge.
 pub const CLIENTS: &str = "hw-lab";
 /// What a broker and a controller of the lab listen on.
 pub(super) const BROKER_PORT: u16 = 9092;
 pub(super) const CONTROLLER_PORT: u16 = 9093;
+/// What brokers of a lab run under where nothing else is asked for: time-outs that a virtual machine with little
+/// memory keeps, and that fit a run of half a minute.
+pub const SETTINGS: &[(&str, &str)] = &[
+    ("broker.session.timeout.ms", "4000"),
+    ("broker.heartbeat.interval.ms", "700"),
+    ("replica.lag.time.max.ms", "5000"),
+    ("replica.fetch.wait.max.ms", "100"),
+    ("replica.fetch.backoff.ms", "100"),
+];
+
 /// A fixed id, so that formatting needs no answer from a tool.
 pub(super) const CLUSTER_ID: &str = "aGlnaHdhdGVyLWxhYi0wMA";
 
@@ -53,17 +66,34 @@ impl Layout {
         all.join(",")
     }
 
-    pub(super) fn cluster_toml(&self) -> String {
+    /// The cluster file of a lab with these broker settings, whether or not it is built yet.
+    ///
+    /// # Errors
+    /// If what is built there has a file that cannot be read.
+    pub fn cluster(&self, settings: &BTreeMap<String, String>) -> Result<ClusterFile, ClusterFileError> {
+        let path = self.cluster_file();
+        if path.exists() {
+            ClusterFile::read(&path)
+        } else {
+            ClusterFile::parse(&self.cluster_toml(settings), &path)
+        }
+    }
+
+    pub(super) fn cluster_toml(&self, settings: &BTreeMap<String, String>) -> String {
         let dir = self.dir.display();
         let mut text = format!(
             "bootstrap = \"{}\"\ncluster_id = \"{CLUSTER_ID}\"\nnamespace = \"{CLIENTS}\"\n\n[ssh]\nuser = \"root\"\n\
              key = \"{dir}/user\"\nknown_hosts = \"{dir}/known_hosts\"\n",
             self.bootstrap()
         );
+        text += "\n[settings]\n";
+        for (name, value) in settings {
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "{name:?} = {value:?}");
+        }
         for node in 1..=self.brokers {
             let own = self.node(node);
             let own = own.display();
-            // Writing to a string does not fail.
             let _ = write!(
                 text,
                 "\n[[node]]\nid = {node}\nhost = \"{}\"\nbroker_port = {BROKER_PORT}\ncontroller_port = {CONTROLLER_PORT}\n\
@@ -75,7 +105,7 @@ impl Layout {
         text
     }
 
-    pub(super) fn properties(&self, node: u32, settings: &[(String, String)]) -> String {
+    pub(super) fn properties(&self, node: u32, settings: &BTreeMap<String, String>) -> String {
         let address = Self::address(node);
         let voters: Vec<_> =
             (1..=self.brokers).map(|id| format!("{id}@{}:{CONTROLLER_PORT}", Self::address(id))).collect();

@@ -3,9 +3,11 @@
 //! same SSH code that a real cluster uses starts and breaks it. Addresses exist inside these namespaces only.
 
 mod build;
+mod enter;
 mod files;
 mod jars;
 
-pub use build::{LabError, LabOptions, Leftovers, down, leftovers, up};
-pub use files::{CLIENTS, Layout};
+pub use build::{HEAP_MB, LabError, LabOptions, Leftovers, down, leftovers, up};
+pub use enter::Entered;
+pub use files::{CLIENTS, Layout, SETTINGS};
 pub use jars::{KAFKA_VERSION, Kafka, TOOLS, missing_tools};

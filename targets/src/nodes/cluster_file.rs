@@ -1,6 +1,7 @@
 //! The cluster file: which hosts there are, how each is reached, how its broker is started and stopped, and
 //! which of them may be broken. TOML; a key nobody knows is a mistake, not a comment.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -62,6 +63,9 @@ pub struct ClusterFile {
     /// How nodes are reached that say nothing of their own.
     #[serde(default)]
     pub ssh: Reach,
+    /// What the brokers run under, by Kafka's names; their time-outs decide how long a fault must last.
+    #[serde(default)]
+    pub settings: BTreeMap<String, String>,
     /// The hosts.
     #[serde(rename = "node")]
     nodes: Vec<NodeTable>,

@@ -17,8 +17,8 @@ use crate::reference::launch::{Launcher, loopback};
 use crate::reference::links;
 use crate::reference::member::Member;
 use crate::reference::options::{ClusterOptions, Proxied};
-use crate::reference::view::ClusterView;
 use crate::reference::watch::Watch;
+use crate::view::ClusterView;
 
 /// A controller and its brokers as child processes, to be broken through [`nemesis::Cluster`]. Dropping it
 /// kills every process, stopped ones too, and frees every port and thread; data and logs stay.

@@ -8,10 +8,8 @@ mod launch;
 mod links;
 mod member;
 mod options;
-mod view;
 mod watch;
 
 pub use cluster::ReferenceCluster;
 pub use error::ClusterError;
 pub use options::{ClusterOptions, Proxied};
-pub use view::{ClusterView, PartitionView};

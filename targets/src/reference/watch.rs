@@ -14,7 +14,7 @@ use crate::process::{ChildLine, ChildOutput, describe};
 use crate::proxy::LinkProxy;
 use crate::reference::links;
 use crate::reference::member::Member;
-use crate::reference::view::{ClusterView, PartitionView};
+use crate::view::{ClusterView, PartitionView};
 
 /// What is known of one process.
 #[derive(Debug, Clone, Default)]

@@ -80,7 +80,7 @@ impl RunBench {
         let usual = planning::defaults();
         Ok(PlanArgs {
             load: LoadArgs {
-                duration: self.duration,
+                duration: Some(self.duration),
                 rate: Rate::Max,
                 partitions: self.partitions,
                 producers: self.producers,
@@ -96,10 +96,11 @@ impl RunBench {
 
     /// Acknowledged records a second of one arm.
     fn measure(&self, args: &PlanArgs, arm: Arm, scratch: &Scratch) -> Result<f64, Failure> {
-        let Drawn { plan, secrets } = planning::plan(args)?;
+        let Drawn { plan, secrets, hosts } = planning::plan(args)?;
         let options = RunOptions {
             results: scratch.0.join(format!("{arm:?}")),
             secrets,
+            hosts,
             keep_topics: false,
             allow_existing_topic: false,
             max_disk_bytes: args.max_disk,

@@ -13,6 +13,7 @@ use serde::Serialize;
 use targets::causes::with_causes;
 use targets::nodes::ClusterFile;
 
+use crate::cli::flags::GuardArgs;
 use crate::cli::{Failure, Outcome, print};
 use crate::exit::Exit;
 use crate::state;
@@ -52,21 +53,6 @@ pub(super) struct MannerArgs {
     /// Kilobits a second of `bandwidth`
     #[arg(long, value_name = "N", default_value_t = 1000)]
     kbit: u32,
-}
-
-/// What has to be said before anything is broken.
-#[derive(Args, Debug, Clone, PartialEq)]
-#[command(next_help_heading = "Real hosts")]
-pub(super) struct GuardArgs {
-    /// Break brokers that the cluster file calls breakable
-    #[arg(long)]
-    allow_destructive: bool,
-    /// The cluster's id, as in the cluster file
-    #[arg(long, value_name = "ID")]
-    confirm_cluster_id: Option<String>,
-    /// More than a minority may be down at once
-    #[arg(long)]
-    allow_quorum_loss: bool,
 }
 
 /// The faults of hosts, by name.
@@ -129,49 +115,47 @@ impl FaultArgs {
     }
 }
 
-impl GuardArgs {
-    /// Refuses what nobody has clearly asked for.
-    fn check(
-        &self,
-        file: &ClusterFile,
-        spec: &HostSpec,
-        fault: &HostFault,
-        journal: &Journal,
-    ) -> anyhow::Result<()> {
+/// Refuses what nobody has clearly asked for.
+fn check(
+    guard: &GuardArgs,
+    file: &ClusterFile,
+    spec: &HostSpec,
+    fault: &HostFault,
+    journal: &Journal,
+) -> anyhow::Result<()> {
+    ensure!(
+        guard.allow_destructive,
+        "`{fault}` breaks broker {} on host `{}` (say so with --allow-destructive)",
+        spec.node,
+        spec.host
+    );
+    ensure!(
+        spec.breakable,
+        "host `{}` may not be broken (set `breakable = true` for it in `{}`)",
+        spec.host,
+        file.path.display()
+    );
+    if let Some(id) = &file.cluster_id {
         ensure!(
-            self.allow_destructive,
-            "`{fault}` breaks broker {} on host `{}` (say so with --allow-destructive)",
-            spec.node,
-            spec.host
+            guard.confirm_cluster_id.as_ref() == Some(id),
+            "the cluster's id is to be said again (add --confirm-cluster-id {id} if that is the one)"
         );
-        ensure!(
-            spec.breakable,
-            "host `{}` may not be broken (set `breakable = true` for it in `{}`)",
-            spec.host,
-            file.path.display()
-        );
-        if let Some(id) = &file.cluster_id {
-            ensure!(
-                self.confirm_cluster_id.as_ref() == Some(id),
-                "the cluster's id is to be said again (add --confirm-cluster-id {id} if that is the one)"
-            );
-        }
-        if fault.takes_down() && !self.allow_quorum_loss {
-            let brokers = file.hosts()?.len();
-            let open = journal.entries()?;
-            let mut down: Vec<_> =
-                open.iter().filter(|entry| entry.cluster_file == file.path).map(|entry| entry.node).collect();
-            down.push(spec.node);
-            down.sort_unstable();
-            down.dedup();
-            ensure!(
-                down.len() <= (brokers.saturating_sub(1) / 2).max(1),
-                "{} of {brokers} brokers would be down at once, more than a minority (add --allow-quorum-loss if that is meant)",
-                down.len()
-            );
-        }
-        Ok(())
     }
+    if fault.takes_down() && !guard.allow_quorum_loss {
+        let brokers = file.hosts()?.len();
+        let open = journal.entries()?;
+        let mut down: Vec<_> =
+            open.iter().filter(|entry| entry.cluster_file == file.path).map(|entry| entry.node).collect();
+        down.push(spec.node);
+        down.sort_unstable();
+        down.dedup();
+        ensure!(
+            down.len() <= (brokers.saturating_sub(1) / 2).max(1),
+            "{} of {brokers} brokers would be down at once, more than a minority (add --allow-quorum-loss if that is meant)",
+            down.len()
+        );
+    }
+    Ok(())
 }
 
 /// Prints what would be run.
@@ -195,7 +179,7 @@ pub(super) fn plan(command: &FaultArgs) -> Outcome {
 pub(super) fn apply(order: &FaultArgs, lasts: Duration, guard: &GuardArgs) -> Outcome {
     let (file, spec, fault) = order.resolve()?;
     let journal = state::journal()?;
-    guard.check(&file, &spec, &fault, &journal)?;
+    check(guard, &file, &spec, &fault, &journal)?;
     let lease_s = u32::try_from(lasts.as_secs()).context("--for is too long")?.max(1);
     let id = format!("hand-{}-{}", state::unique(), spec.node);
     let order = FaultOrder { id: &id, fault: &fault, spec: &spec, lease_s, cluster_file: &file.path };

@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::flags::built_nemeses;
+use super::flags::{GuardArgs, built_nemeses};
 use super::{Outcome, quantity};
 use crate::cluster::protocol::{Request, Target, Which};
 use crate::state;
@@ -71,7 +71,7 @@ struct ApplyCommand {
     #[command(flatten)]
     manner: hosts::MannerArgs,
     #[command(flatten)]
-    guard: hosts::GuardArgs,
+    guard: GuardArgs,
 }
 
 /// Show what is in force

@@ -1,4 +1,4 @@
-//! The cluster as its controller sees it, for the topic under test.
+//! The cluster as its controller decided it, for the topic under test.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ pub struct PartitionView {
 
 impl PartitionView {
     /// As the history records it.
-    pub(super) fn note(&self, partition: Partition) -> Note {
+    pub(crate) fn note(&self, partition: Partition) -> Note {
         Note::PartitionState {
             partition,
             leader: self.leader,

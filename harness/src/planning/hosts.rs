@@ -1,0 +1,140 @@
+//! The hosts of a run: those of a cluster file, or of the lab. What must be said before they are broken.
+
+use std::collections::BTreeMap;
+
+use anyhow::{bail, ensure};
+use history::TargetKind;
+use targets::lab::{self, Layout};
+use targets::nodes::ClusterFile;
+
+use crate::cli::flags::{GuardArgs, PlanArgs};
+use crate::state;
+
+/// Brokers of a lab that is built for a run.
+const LAB_BROKERS: u32 = 3;
+
+/// Hosts whose brokers may be broken.
+#[derive(Debug, Clone)]
+pub(crate) struct Hosts {
+    /// How they are reached.
+    pub(crate) file: ClusterFile,
+    /// How many brokers.
+    pub(crate) brokers: u32,
+    /// They are a lab of ours.
+    pub(crate) lab: bool,
+    /// The broker settings of a lab that has to be built first.
+    pub(crate) build: Option<BTreeMap<String, String>>,
+}
+
+/// The hosts that the flags name.
+///
+/// # Errors
+/// If the cluster file says what cannot be, or belongs to another target.
+pub(super) fn find(args: &PlanArgs, target: TargetKind) -> anyhow::Result<Option<Hosts>> {
+    if let Some(path) = &args.target.cluster {
+        ensure!(
+            target == TargetKind::Kafka,
+            "--cluster says how hosts are reached, and those of --target {target} are known (add --target kafka)"
+        );
+        let file = ClusterFile::read(path)?;
+        let brokers = u32::try_from(file.hosts()?.len())?;
+        return Ok(Some(Hosts { file, brokers, lab: false, build: None }));
+    }
+    if target != TargetKind::Lab {
+        return Ok(None);
+    }
+    let layout = Layout { dir: state::lab(), brokers: LAB_BROKERS };
+    let is_up = layout.cluster_file().exists();
+    let file = layout.cluster(&BTreeMap::new())?;
+    let brokers = u32::try_from(file.hosts()?.len())?;
+    Ok(Some(Hosts { file, brokers, lab: true, build: (!is_up).then(BTreeMap::new) }))
+}
+
+impl Hosts {
+    /// Completes the brokers' settings by what these run under, and names what was filled in.
+    ///
+    /// # Errors
+    /// If a lab runs under others than those asked for.
+    pub(super) fn settle(&self, broker: &mut BTreeMap<String, String>) -> anyhow::Result<Vec<String>> {
+        let mut filled_in = Vec::new();
+        if self.build.is_some() {
+            for (name, value) in lab::SETTINGS {
+                if !broker.contains_key(*name) {
+                    broker.insert((*name).to_owned(), (*value).to_owned());
+                    filled_in.push(format!("broker.{name}={value}"));
+                }
+            }
+            return Ok(filled_in);
+        }
+        for (name, value) in &self.file.settings {
+            match broker.get(name) {
+                Some(asked) if asked != value => {
+                    bail!(
+                        "brokers run under `{name}={value}`, not `{asked}` (leave it out, or take the lab down)"
+                    )
+                }
+                _ => drop(broker.insert(name.clone(), value.clone())),
+            }
+        }
+        let unknown = broker.keys().find(|name| !self.file.settings.contains_key(*name));
+        if let Some(name) = unknown.filter(|_| self.lab) {
+            bail!(
+                "the lab is up, and was not given `{name}` (take it down with `highwater lab down`, or leave it out)"
+            );
+        }
+        Ok(filled_in)
+    }
+
+    /// Refuses to break what nobody has clearly asked to break.
+    ///
+    /// # Errors
+    /// What has to be said.
+    pub(super) fn guard(
+        &self,
+        guard: &GuardArgs,
+        nemeses: &[String],
+        verbatim: &BTreeMap<String, String>,
+    ) -> anyhow::Result<()> {
+        let protocol = verbatim.get("security.protocol").map_or("plaintext", String::as_str);
+        ensure!(
+            protocol.eq_ignore_ascii_case("plaintext"),
+            "leaders behind `security.protocol={protocol}` cannot be followed: not in this build (give --nemesis none)"
+        );
+        if self.lab {
+            return Ok(());
+        }
+        let path = self.file.path.display();
+        ensure!(
+            guard.allow_destructive,
+            "`{}` breaks brokers of `{path}` (say so with --allow-destructive)",
+            nemeses.join(",")
+        );
+        let hosts = self.file.hosts()?;
+        for host in &hosts {
+            ensure!(
+                host.breakable,
+                "host `{}` may not be broken (set `breakable = true` for it in `{path}`)",
+                host.host
+            );
+        }
+        if let Some(id) = &self.file.cluster_id {
+            ensure!(
+                guard.confirm_cluster_id.as_ref() == Some(id),
+                "the cluster's id is to be said again (add --confirm-cluster-id {id} if that is the one)"
+            );
+        }
+        let all = nemeses.iter().find(|name| name.ends_with("-all"));
+        if let Some(name) = all.filter(|_| !guard.allow_quorum_loss) {
+            bail!("`{name}` takes down all brokers at once (add --allow-quorum-loss if that is meant)");
+        }
+        Ok(())
+    }
+
+    /// With the settings of the lab that is to be built, if one is.
+    pub(super) fn for_build(mut self, broker: &BTreeMap<String, String>) -> Self {
+        if let Some(settings) = &mut self.build {
+            settings.clone_from(broker);
+        }
+        self
+    }
+}

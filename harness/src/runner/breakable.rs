@@ -1,0 +1,64 @@
+//! What a run breaks: the reference cluster, or hosts.
+
+use std::io;
+
+use history::{Nanos, Note};
+use nemesis::Cluster;
+use targets::causes::with_causes;
+use targets::hosts::HostCluster;
+use targets::reference::ReferenceCluster;
+
+/// A cluster that a run can break and follow.
+pub(crate) trait Breakable: Cluster + Send {
+    /// What happened since the last call, for the history, with its time.
+    fn events(&self) -> Vec<(Nanos, Note)>;
+    /// Whether every partition under test has a leader and all its replicas in sync.
+    fn isr_full(&self) -> bool;
+    /// Why the run cannot go on, if it cannot.
+    fn failure(&self) -> Option<String>;
+    /// Whether it takes time to recover that the schedule does not know, so that the next fault has to wait.
+    fn is_slow(&self) -> bool;
+    /// Ends what was started, and mends what was broken.
+    fn finish(self: Box<Self>) -> io::Result<()>;
+}
+
+impl Breakable for ReferenceCluster {
+    fn events(&self) -> Vec<(Nanos, Note)> {
+        Self::events(self)
+    }
+    fn isr_full(&self) -> bool {
+        Self::isr_full(self)
+    }
+    fn failure(&self) -> Option<String> {
+        self.controller_failure().map(|failure| format!("the controller {failure}"))
+    }
+    fn is_slow(&self) -> bool {
+        false
+    }
+    fn finish(self: Box<Self>) -> io::Result<()> {
+        self.shutdown().map_err(|error| io::Error::other(with_causes(&error)))
+    }
+}
+
+impl Breakable for HostCluster {
+    fn events(&self) -> Vec<(Nanos, Note)> {
+        Self::events(self)
+    }
+    fn isr_full(&self) -> bool {
+        Self::isr_full(self)
+    }
+    fn failure(&self) -> Option<String> {
+        None
+    }
+    fn is_slow(&self) -> bool {
+        true
+    }
+    fn finish(mut self: Box<Self>) -> io::Result<()> {
+        self.undo_all().map(drop).map_err(|error| io::Error::other(with_causes(&error)))
+    }
+}
+
+/// Whether every broker runs; a healed cluster is an invariant, not a hope.
+pub(crate) fn all_running(cluster: &dyn Breakable) -> bool {
+    cluster.nodes().into_iter().all(|node| cluster.is_running(node))
+}

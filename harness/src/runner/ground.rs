@@ -1,0 +1,121 @@
+//! The ground a run on hosts stands on: the lab, built for it unless it is there; the network its addresses exist
+//! in; and the claim on the cluster, since two runs that break one cluster know nothing of each other.
+
+use std::fs::{File, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use targets::causes::with_causes;
+use targets::lab::{self, Entered, Kafka, LabOptions};
+
+use super::failure::Failure;
+use super::{RunOptions, Verbosity};
+use crate::planning::Hosts;
+use crate::state;
+
+/// What a run on hosts holds while it lasts; empty for every other run.
+#[derive(Debug, Default)]
+pub(crate) struct Ground {
+    inside: Option<Entered>,
+    built: Option<PathBuf>,
+    _claim: Option<File>,
+}
+
+impl Ground {
+    /// Claims the cluster, builds the lab if it is to be built, and goes where its addresses exist.
+    ///
+    /// # Errors
+    /// If another run has the cluster, or the lab cannot be built or entered.
+    pub(super) fn prepare(options: &RunOptions) -> Result<Self, Failure> {
+        let Some(hosts) = &options.hosts else { return Ok(Self::default()) };
+        let mut ground = Self { inside: None, built: None, _claim: Some(claim(&hosts.file.path)?) };
+        if hosts.build.is_some() {
+            ground.built = Some(build(hosts, options.verbosity)?);
+        }
+        if let Some(namespace) = &hosts.file.namespace {
+            let inside = Entered::new(namespace).map_err(|error| {
+                Failure::preflight(format!(
+                    "failed to enter network namespace `{namespace}`: {error} (be root)"
+                ))
+            });
+            ground.inside = Some(inside.inspect_err(|_| {
+                // That it could not be entered is the better news.
+                let _ = ground.take_down();
+            })?);
+        }
+        Ok(ground)
+    }
+
+    /// Goes back, and takes down what was built.
+    ///
+    /// # Errors
+    /// If something of it is left.
+    pub(super) fn leave(mut self) -> Result<(), Failure> {
+        // Taking the lab down ends whoever is inside.
+        self.inside.take();
+        self.take_down()
+    }
+
+    fn take_down(&mut self) -> Result<(), Failure> {
+        let Some(dir) = self.built.take() else { return Ok(()) };
+        lab::down(&dir).map_err(|error| Failure::clean_up(with_causes(&error)))
+    }
+}
+
+impl Drop for Ground {
+    fn drop(&mut self) {
+        self.inside.take();
+        // Only a panic comes here with something to take down.
+        let _ = self.take_down();
+    }
+}
+
+fn build(hosts: &Hosts, verbosity: Verbosity) -> Result<PathBuf, Failure> {
+    let dir = state::lab();
+    let kafka =
+        state::kafka_home().map_or_else(|| Kafka::Version(lab::KAFKA_VERSION.to_owned()), Kafka::Home);
+    let mut options = LabOptions::new(dir.clone(), state::cache(), kafka);
+    options.brokers = hosts.brokers;
+    options.settings = hosts.build.clone().unwrap_or_default();
+    let mut tell = |step: &str| {
+        if verbosity >= Verbosity::Normal {
+            eprintln!("  lab: {step}");
+        }
+    };
+    lab::up(&options, &mut tell).map_err(|error| Failure::preflight(with_causes(&error)))?;
+    Ok(dir)
+}
+
+/// Holds the cluster for this process; the system frees it with the process, however that ends.
+fn claim(cluster_file: &Path) -> Result<File, Failure> {
+    let dir = state::folder().join("claims");
+    let name: String = cluster_file
+        .to_string_lossy()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect();
+    let path = dir.join(name);
+    let failed =
+        |error| Failure::usage(format!("failed to claim the cluster with `{}`: {error}", path.display()));
+    std::fs::create_dir_all(&dir).map_err(failed)?;
+    let mut file =
+        File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            // Who holds it helps, and is not needed.
+            let _ = file.read_to_string(&mut holder);
+            return Err(Failure::preflight(format!(
+                "process {} breaks the cluster of `{}` already (wait for its end, or stop it)",
+                holder.trim(),
+                cluster_file.display()
+            )));
+        }
+        Err(TryLockError::Error(error)) => return Err(failed(error)),
+    }
+    let write =
+        file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{}", std::process::id()));
+    write.map_err(failed)?;
+    Ok(file)
+}

@@ -1,0 +1,396 @@
+//! The hosts of a cluster file, to be broken through [`nemesis::Cluster`]: every verb is a fault with its undo
+//! on record, here and on the host, before it is in force.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use history::{Manner, Nanos, NodeId, Note, Partition, clock};
+use nemesis::host::{HostFault, HostSpec, running_script};
+use nemesis::journal::{self, Applied, Entry, FaultOrder, Journal, JournalError, OperateError};
+use nemesis::node::{Node, NodeError, Request};
+use nemesis::{Cluster, FaultError, Link, Touched};
+
+use super::cuts;
+use super::lease::{Lease, Leased};
+use super::watch::Watch;
+use crate::nodes::{ClusterFile, ClusterFileError};
+use crate::view::ClusterView;
+
+/// How long a look at a process may take.
+const LOOK: Duration = Duration::from_secs(15);
+
+/// What breaking hosts needs to know.
+#[derive(Debug)]
+pub struct HostsOptions<'a> {
+    /// The hosts.
+    pub file: &'a ClusterFile,
+    /// Where faults are put on record here.
+    pub journal: Journal,
+    /// Tags what is made on hosts: letters and digits, at most 15, nobody else's.
+    pub tag: String,
+    /// A host heals itself after so many seconds without news of us.
+    pub lease_s: u32,
+    /// The topic whose leaders are followed.
+    pub topic: String,
+}
+
+/// Hosts cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum HostsError {
+    /// Their file.
+    #[error(transparent)]
+    File(#[from] ClusterFileError),
+    /// One of them.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// The record of faults.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A fault may be in force.
+    #[error("`{fault}` is still on record for host `{host}` (`highwater nemesis undo --all --cluster {file}`)", file = file.display())]
+    Open {
+        /// The fault's kind.
+        fault: String,
+        /// Where.
+        host: String,
+        /// The cluster file.
+        file: PathBuf,
+    },
+    /// A broker is down or stopped.
+    #[error("broker {node} on host `{host}` does not run (start it first)")]
+    Down {
+        /// Which.
+        node: NodeId,
+        /// Where.
+        host: String,
+    },
+    /// No thread.
+    #[error("failed to follow the cluster")]
+    Watch(#[source] io::Error),
+}
+
+/// How long a broker may take from its start until it serves.
+const SERVES: Duration = Duration::from_secs(90);
+
+struct Host {
+    spec: HostSpec,
+    node: Arc<dyn Node>,
+    open: Arc<AtomicU64>,
+}
+
+/// Why a fault is in force, which is what ends it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Why {
+    Down,
+    Paused,
+    Cut(Vec<Link>),
+}
+
+/// A fault that may be in force.
+struct Open {
+    entry: Entry,
+    why: Why,
+    in_force: bool,
+    lost_bytes: u64,
+}
+
+/// The hosts of a cluster file. Dropping it undoes what is in force, as far as hosts can be reached; the rest
+/// they undo themselves.
+pub struct HostCluster {
+    hosts: Vec<Host>,
+    journal: Journal,
+    file: PathBuf,
+    tag: String,
+    lease_s: u32,
+    open: Vec<Open>,
+    count: u32,
+    watch: Watch,
+    _lease: Lease,
+}
+
+impl HostCluster {
+    /// Connects to every host, makes sure that nothing is broken already, and follows the topic.
+    ///
+    /// # Errors
+    /// If a host cannot be reached, its broker does not run, or a fault is on record here or there.
+    pub fn connect(options: HostsOptions<'_>) -> Result<Self, HostsError> {
+        let HostsOptions { file, journal, tag, lease_s, topic } = options;
+        if let Some(entry) = journal.entries()?.into_iter().find(|entry| entry.cluster_file == file.path) {
+            let Entry { fault, host, .. } = entry;
+            return Err(HostsError::Open { fault, host, file: file.path.clone() });
+        }
+        let specs = file.hosts()?;
+        let connected = each(&specs, |spec| connect(file, spec));
+        let mut hosts = Vec::new();
+        for (spec, node) in specs.into_iter().zip(connected) {
+            hosts.push(Host { spec, node: node?, open: Arc::default() });
+        }
+        let brokers: Vec<_> = hosts.iter().map(|host| (host.spec.node, address(&host.spec))).collect();
+        let leased = hosts.iter().map(|host| Leased {
+            node: Arc::clone(&host.node),
+            state_dir: host.spec.state_dir.clone(),
+            open: Arc::clone(&host.open),
+        });
+        let lease = Lease::start(leased.collect(), tag.clone(), lease_s).map_err(HostsError::Watch)?;
+        let watch = Watch::start(&topic, &brokers).map_err(HostsError::Watch)?;
+        let (file, open) = (file.path.clone(), Vec::new());
+        Ok(Self { hosts, journal, file, tag, lease_s, open, count: 0, watch, _lease: lease })
+    }
+
+    /// What happened since the last call, for the history, with its time.
+    #[must_use]
+    pub fn events(&self) -> Vec<(Nanos, Note)> {
+        self.watch.take_notes()
+    }
+
+    /// The cluster as its brokers last told.
+    #[must_use]
+    pub fn cluster_view(&self) -> ClusterView {
+        self.watch.view()
+    }
+
+    /// Whether every partition of the topic has a leader and all its replicas in sync.
+    #[must_use]
+    pub fn isr_full(&self) -> bool {
+        self.cluster_view().isr_full()
+    }
+
+    /// Undoes everything that is in force.
+    ///
+    /// # Errors
+    /// If something may still be.
+    pub fn undo_all(&mut self) -> Result<Touched, FaultError> {
+        self.undo(|_| true)
+    }
+
+    fn host(&self, node: NodeId) -> Result<&Host, FaultError> {
+        self.hosts.iter().find(|host| host.spec.node == node).ok_or(FaultError::NoNode(node))
+    }
+
+    /// Applies faults, a thread a host. What may be in force afterwards is kept, whatever went wrong.
+    fn apply(&mut self, faults: Vec<(NodeId, HostFault, Why)>) -> Result<(), FaultError> {
+        self.count += 1;
+        let (count, tag) = (self.count, &self.tag);
+        let order = |(node, fault, why)| {
+            let host = self.host(node)?;
+            if !host.spec.breakable {
+                let source = io::Error::other("its cluster file does not call it breakable");
+                return Err(FaultError::Target { action: "break", what: name(&host.spec), source });
+            }
+            Ok((host, fault, why, format!("{tag}c{count}n{node}")))
+        };
+        let orders = faults.into_iter().map(order).collect::<Result<Vec<_>, _>>()?;
+        let (journal, file, lease_s) = (&self.journal, &self.file, self.lease_s);
+        let applied = each(&orders, |(host, fault, _, id)| {
+            let spec = &host.spec;
+            // A lease may have to be renewed before all of this is in force.
+            host.open.fetch_add(1, Ordering::Relaxed);
+            let order = FaultOrder { id, fault, spec, lease_s, cluster_file: file };
+            let applied = journal::apply(host.node.as_ref(), journal, &order)?;
+            Ok::<_, OperateError>((applied, journal::in_force(host.node.as_ref(), &order)?))
+        });
+        let mut first_error = None;
+        let mut found = Vec::new();
+        for ((host, fault, why, id), applied) in orders.into_iter().zip(applied) {
+            let (lost_bytes, in_force) =
+                applied.as_ref().map_or((0, false), |(applied, force)| (applied.lost_bytes, *force));
+            let entries = self.journal.entries().map_err(|error| failed("break", name(&host.spec), error))?;
+            match entries.into_iter().find(|entry| entry.id == id) {
+                Some(entry) => found.push(Open { entry, why, in_force, lost_bytes }),
+                None => drop(host.open.fetch_sub(1, Ordering::Relaxed)),
+            }
+            if let Err(error) = applied {
+                first_error.get_or_insert(failed(verb(&fault), name(&host.spec), error));
+            }
+        }
+        self.open.extend(found);
+        self.tell_watch();
+        first_error.map_or(Ok(()), Err)
+    }
+
+    /// Undoes what `is` says, a thread a host, and tells what it touched.
+    fn undo(&mut self, is: impl Fn(&Open) -> bool) -> Result<Touched, FaultError> {
+        let (ending, staying): (Vec<_>, Vec<_>) = std::mem::take(&mut self.open).into_iter().partition(is);
+        self.open = staying;
+        let undone = each(&ending, |open| {
+            let host = self
+                .host(open.entry.node)
+                .map_err(|error| Box::new(error) as Box<dyn Error + Send + Sync>)?;
+            let applied = journal::undo(host.node.as_ref(), &self.journal, &open.entry)?;
+            host.open.fetch_sub(1, Ordering::Relaxed);
+            Ok::<Applied, Box<dyn Error + Send + Sync>>(applied)
+        });
+        let mut touched = Touched::default();
+        let mut first_error = None;
+        for (open, undone) in ending.into_iter().zip(undone) {
+            match undone {
+                Ok(applied) => {
+                    touched.bytes += open.lost_bytes + applied.lost_bytes + applied.bytes;
+                    touched.connections += applied.packets;
+                }
+                Err(source) => {
+                    let what = format!("`{}` on host `{}`", open.entry.fault, open.entry.host);
+                    first_error.get_or_insert(failed("undo", what, source));
+                    self.open.push(open);
+                }
+            }
+        }
+        self.tell_watch();
+        first_error.map_or(Ok(touched), Err)
+    }
+
+    /// Whom a fault keeps from the news of the controller.
+    fn tell_watch(&self) {
+        let hit: BTreeSet<_> = self.open.iter().map(|open| open.entry.node).collect();
+        self.watch.set_hit(hit);
+    }
+
+    /// The same fault for each of these nodes that has it not already.
+    fn all(&self, nodes: &[NodeId], fault: &HostFault, why: &Why) -> Vec<(NodeId, HostFault, Why)> {
+        let has = |node: NodeId| self.open.iter().any(|open| open.entry.node == node && open.why == *why);
+        nodes.iter().filter(|node| !has(**node)).map(|node| (*node, fault.clone(), why.clone())).collect()
+    }
+}
+
+/// Connects to a host that nothing is broken on and whose broker runs.
+fn connect(file: &ClusterFile, spec: &HostSpec) -> Result<Arc<dyn Node>, HostsError> {
+    let node = file.connect(spec.node)?;
+    if let Some((_, fault)) = journal::open_on(node.as_ref(), &spec.state_dir)?.into_iter().next() {
+        return Err(HostsError::Open { fault, host: spec.host.clone(), file: file.path.clone() });
+    }
+    if !runs(node.as_ref(), spec)? {
+        return Err(HostsError::Down { node: spec.node, host: spec.host.clone() });
+    }
+    Ok(node)
+}
+
+fn runs(node: &dyn Node, spec: &HostSpec) -> Result<bool, NodeError> {
+    let script = running_script(spec);
+    let look = Request { what: "look for the broker", script: &script, stdin: &[], within: LOOK, root: true };
+    Ok(node.run(&look)?.code == 0)
+}
+
+/// Does the same to several at once, and returns what came of each in their order.
+fn each<T: Sync, R: Send>(all: &[T], act: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    std::thread::scope(|scope| {
+        let act = &act;
+        let threads: Vec<_> = all.iter().map(|one| scope.spawn(move || act(one))).collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, R>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        threads.into_iter().map(join).collect()
+    })
+}
+
+fn address(spec: &HostSpec) -> String {
+    format!("{}:{}", spec.address, spec.broker_port)
+}
+
+fn name(spec: &HostSpec) -> String {
+    format!("broker {} on host `{}`", spec.node, spec.host)
+}
+
+const fn verb(fault: &HostFault) -> &'static str {
+    match fault {
+        HostFault::Kill => "kill",
+        HostFault::Pause => "pause",
+        HostFault::PowerFailure => "cut the power of",
+        _ => "cut off",
+    }
+}
+
+fn failed(action: &'static str, what: String, source: impl Into<Box<dyn Error + Send + Sync>>) -> FaultError {
+    FaultError::Target { action, what, source: io::Error::other(source) }
+}
+
+/// A link that is cut is one whose packets are dropped, or answered by a reset, on a host at one of its ends.
+impl Cluster for HostCluster {
+    fn nodes(&self) -> Vec<NodeId> {
+        self.hosts.iter().map(|host| host.spec.node).collect()
+    }
+
+    fn leader(&self, partition: Partition) -> Option<NodeId> {
+        self.cluster_view().partitions.get(&partition)?.leader
+    }
+
+    fn partitions(&self) -> Vec<Partition> {
+        self.cluster_view().partitions.into_keys().collect()
+    }
+
+    fn kill(&mut self, nodes: &[NodeId]) -> Result<(), FaultError> {
+        self.apply(self.all(nodes, &HostFault::Kill, &Why::Down))
+    }
+
+    fn power_off(&mut self, nodes: &[NodeId], torn: bool) -> Result<(), FaultError> {
+        if torn {
+            return Err(FaultError::Unsupported {
+                target: "a cluster of hosts",
+                action: "tear the last write: its file system decides what was on the disk",
+            });
+        }
+        self.apply(self.all(nodes, &HostFault::PowerFailure, &Why::Down))
+    }
+
+    /// Returns when the brokers serve again: until then they are as good as dead.
+    fn start(&mut self, nodes: &[NodeId]) -> Result<Touched, FaultError> {
+        let began = clock::now();
+        let down = |open: &&Open| open.why == Why::Down && nodes.contains(&open.entry.node);
+        let starting: Vec<_> = self.open.iter().filter(down).map(|open| open.entry.node).collect();
+        let touched = self.undo(|open| down(&open))?;
+        for node in starting {
+            if !self.watch.wait_serving(node, began, SERVES) {
+                let source = io::Error::other(format!("it does not serve within {} s", SERVES.as_secs()));
+                return Err(FaultError::Target {
+                    action: "start",
+                    what: name(&self.host(node)?.spec),
+                    source,
+                });
+            }
+        }
+        Ok(touched)
+    }
+
+    fn pause(&mut self, nodes: &[NodeId]) -> Result<(), FaultError> {
+        self.apply(self.all(nodes, &HostFault::Pause, &Why::Paused))
+    }
+
+    fn resume(&mut self, nodes: &[NodeId]) -> Result<(), FaultError> {
+        self.undo(|open| open.why == Why::Paused && nodes.contains(&open.entry.node)).map(drop)
+    }
+
+    fn is_running(&self, node: NodeId) -> bool {
+        self.host(node).is_ok_and(|host| runs(host.node.as_ref(), &host.spec).unwrap_or(false))
+    }
+
+    fn cut(&mut self, links: &[Link], manner: Manner) -> Result<(), FaultError> {
+        let specs: Vec<_> = self.hosts.iter().map(|host| host.spec.clone()).collect();
+        let reset = manner == Manner::Reset;
+        let cuts = cuts::spread(&specs, links)?;
+        let faults = cuts
+            .into_iter()
+            .map(|cut| (cut.node, HostFault::Cut { peers: cut.peers, reset }, Why::Cut(cut.links)));
+        self.apply(faults.collect())
+    }
+
+    fn heal(&mut self, links: &[Link]) -> Result<Touched, FaultError> {
+        self.undo(|open| matches!(&open.why, Why::Cut(cut) if cut.iter().all(|link| links.contains(link))))
+    }
+
+    fn is_cut(&self, link: Link) -> bool {
+        self.open
+            .iter()
+            .any(|open| open.in_force && matches!(&open.why, Why::Cut(cut) if cut.contains(&link)))
+    }
+}
+
+impl Drop for HostCluster {
+    fn drop(&mut self) {
+        // Whoever cares undoes before, and hears of errors; hosts that cannot be reached heal themselves.
+        let _ = self.undo_all();
+    }
+}

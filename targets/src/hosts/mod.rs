@@ -1,0 +1,9 @@
+//! A cluster of real hosts as nemeses see it: its brokers broken and mended over SSH with the undo journal kept,
+//! its leaders followed by asking every broker.
+
+mod cluster;
+mod cuts;
+mod lease;
+mod watch;
+
+pub use cluster::{HostCluster, HostsError, HostsOptions};

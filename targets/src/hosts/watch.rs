@@ -1,0 +1,229 @@
+//! Who leads what, as the brokers themselves tell: every one is asked again and again, the highest leader epoch
+//! wins, and of two views of one epoch that of a broker which no fault keeps from the controller.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use history::{Nanos, NodeId, Note, Partition, clock};
+use wire::metadata::{self, Believed};
+
+use crate::view::{ClusterView, PartitionView};
+
+/// How often each broker is asked.
+const EVERY: Duration = Duration::from_millis(150);
+/// How long it may take to answer.
+const ANSWER: Duration = Duration::from_millis(800);
+
+/// What is known of the cluster.
+#[derive(Default)]
+pub(super) struct Known {
+    partitions: BTreeMap<Partition, PartitionView>,
+    fenced: BTreeSet<NodeId>,
+    /// Whose word counts for less: a fault may keep them from the news.
+    hit: BTreeSet<NodeId>,
+    /// When each broker last counted itself among those that serve.
+    serving: BTreeMap<NodeId, Nanos>,
+    notes: Vec<(Nanos, Note)>,
+}
+
+impl Known {
+    fn hear(&mut self, from: NodeId, nodes: &[NodeId], believed: &Believed, at: Nanos) {
+        let trusted = !self.hit.contains(&from);
+        let mut current = trusted;
+        for seen in &believed.partitions {
+            let partition = Partition(seen.partition);
+            let view = PartitionView {
+                at,
+                leader: seen.leader.map(NodeId),
+                epoch: seen.epoch,
+                isr: seen.isr.iter().copied().map(NodeId).collect(),
+                replicas: seen.replicas.iter().copied().map(NodeId).collect(),
+            };
+            let known = self.partitions.get(&partition);
+            current &= known.is_none_or(|known| view.epoch >= known.epoch);
+            let news = known.is_none_or(|known| {
+                view.epoch > known.epoch || (trusted && view.epoch == known.epoch && differs(known, &view))
+            });
+            if news {
+                self.notes.push((at, view.note(partition)));
+                self.partitions.insert(partition, view);
+            }
+        }
+        // Who misses newer epochs may miss who came back, too.
+        if !current || !believed.brokers.contains(&from.0) || believed.partitions.is_empty() {
+            return;
+        }
+        self.serving.insert(from, at);
+        for node in nodes {
+            let fenced = !believed.brokers.contains(&node.0);
+            let changed = if fenced { self.fenced.insert(*node) } else { self.fenced.remove(node) };
+            if changed {
+                self.notes.push((at, Note::Fenced { node: *node, fenced }));
+            }
+        }
+    }
+}
+
+/// Whether two views of a partition say something different, whenever they were had.
+fn differs(one: &PartitionView, other: &PartitionView) -> bool {
+    let sorted = |nodes: &[NodeId]| nodes.iter().copied().collect::<BTreeSet<_>>();
+    one.leader != other.leader
+        || sorted(&one.isr) != sorted(&other.isr)
+        || sorted(&one.replicas) != sorted(&other.replicas)
+}
+
+/// Follows a topic while it lives.
+pub(super) struct Watch {
+    known: Arc<Mutex<Known>>,
+    stops: Vec<Sender<()>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Watch {
+    /// Starts asking brokers, by their addresses.
+    pub(super) fn start(topic: &str, brokers: &[(NodeId, String)]) -> io::Result<Self> {
+        let question = metadata::question(topic).map_err(io::Error::other)?;
+        let nodes: Vec<_> = brokers.iter().map(|(node, _)| *node).collect();
+        let mut watch = Self { known: Arc::default(), stops: Vec::new(), threads: Vec::new() };
+        for (node, address) in brokers.iter().cloned() {
+            let (known, nodes, question) = (Arc::clone(&watch.known), nodes.clone(), question.clone());
+            let (stop, stopped) = channel();
+            let thread = std::thread::Builder::new().name(format!("watch-{node}")).spawn(move || {
+                let mut connection = None;
+                while matches!(stopped.recv_timeout(EVERY), Err(RecvTimeoutError::Timeout)) {
+                    // A broker that does not answer has nothing to tell.
+                    match ask(&mut connection, &address, &question) {
+                        Ok(believed) => lock(&known).hear(node, &nodes, &believed, clock::now()),
+                        Err(_) => connection = None,
+                    }
+                }
+            })?;
+            watch.stops.push(stop);
+            watch.threads.push(thread);
+        }
+        Ok(watch)
+    }
+
+    /// The cluster as last told.
+    pub(super) fn view(&self) -> ClusterView {
+        let known = lock(&self.known);
+        ClusterView { partitions: known.partitions.clone(), fenced: known.fenced.clone() }
+    }
+
+    /// What has changed since the last call.
+    pub(super) fn take_notes(&self) -> Vec<(Nanos, Note)> {
+        std::mem::take(&mut lock(&self.known).notes)
+    }
+
+    /// Waits until a broker has counted itself among those that serve, since `after`; false if it has not in time.
+    pub(super) fn wait_serving(&self, node: NodeId, after: Nanos, within: Duration) -> bool {
+        let end = Nanos(after.0 + u64::try_from(within.as_nanos()).unwrap_or(u64::MAX / 2));
+        loop {
+            if lock(&self.known).serving.get(&node).is_some_and(|at| *at >= after) {
+                return true;
+            }
+            if clock::now() >= end {
+                return false;
+            }
+            std::thread::park_timeout(EVERY);
+        }
+    }
+
+    /// Whom a fault keeps from the news.
+    pub(super) fn set_hit(&self, hit: BTreeSet<NodeId>) {
+        lock(&self.known).hit = hit;
+    }
+}
+
+fn lock(known: &Mutex<Known>) -> MutexGuard<'_, Known> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.stops.clear();
+        for thread in self.threads.drain(..) {
+            // It only asks; there is nothing to hear of a panic.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn ask(connection: &mut Option<TcpStream>, address: &str, question: &[u8]) -> io::Result<Believed> {
+    let stream = match connection {
+        Some(stream) => stream,
+        None => connection.insert(connect(address)?),
+    };
+    stream.write_all(question)?;
+    let mut buffer = BytesMut::new();
+    let mut chunk = [0; 8192];
+    loop {
+        if let Some(believed) = metadata::answer(&mut buffer).map_err(io::Error::other)? {
+            return Ok(believed);
+        }
+        match stream.read(&mut chunk)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => buffer.extend_from_slice(&chunk[..read]),
+        }
+    }
+}
+
+fn connect(address: &str) -> io::Result<TcpStream> {
+    let address = address.to_socket_addrs()?.next().ok_or(io::ErrorKind::NotFound)?;
+    let stream = TcpStream::connect_timeout(&address, ANSWER)?;
+    stream.set_read_timeout(Some(ANSWER))?;
+    stream.set_write_timeout(Some(ANSWER))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::metadata::BelievedPartition;
+
+    use super::*;
+
+    fn believed(leader: i32, epoch: i32, isr: &[i32], brokers: &[i32]) -> Believed {
+        let partition = BelievedPartition {
+            partition: 0,
+            leader: Some(leader),
+            epoch,
+            isr: isr.to_vec(),
+            replicas: vec![1, 2, 3],
+        };
+        Believed { brokers: brokers.to_vec(), partitions: vec![partition] }
+    }
+
+    const NODES: [NodeId; 3] = [NodeId(1), NodeId(2), NodeId(3)];
+
+    #[test]
+    fn the_highest_epoch_wins_whoever_tells() {
+        let mut known = Known::default();
+        known.hear(NodeId(1), &NODES, &believed(1, 4, &[1, 2, 3], &[1, 2, 3]), Nanos(1));
+        known.hear(NodeId(2), &NODES, &believed(2, 5, &[2, 3], &[2, 3]), Nanos(2));
+        // The old leader has not heard of it.
+        known.hear(NodeId(1), &NODES, &believed(1, 4, &[1, 2, 3], &[1, 2, 3]), Nanos(3));
+        let view = &known.partitions[&Partition(0)];
+        assert_eq!((view.leader, view.epoch), (Some(NodeId(2)), 5));
+        assert!(known.fenced.contains(&NodeId(1)), "who is behind does not say that it is back");
+        assert_eq!(known.notes.len(), 3, "two states of the partition, one fencing");
+    }
+
+    #[test]
+    fn a_broker_that_is_cut_off_does_not_change_a_state_of_the_same_epoch() {
+        let mut known = Known::default();
+        known.hear(NodeId(2), &NODES, &believed(1, 4, &[1], &[1, 2, 3]), Nanos(1));
+        known.hit.insert(NodeId(3));
+        known.hear(NodeId(3), &NODES, &believed(1, 4, &[1, 2, 3], &[1, 2, 3]), Nanos(2));
+        assert_eq!(known.partitions[&Partition(0)].isr, [NodeId(1)]);
+        known.hit.clear();
+        known.hear(NodeId(3), &NODES, &believed(1, 4, &[1, 2, 3], &[1, 2, 3]), Nanos(3));
+        assert_eq!(known.partitions[&Partition(0)].isr.len(), 3);
+    }
+}
