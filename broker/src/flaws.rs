@@ -286,6 +286,10 @@ pub static UNPLANTED: &[Unplanted] = &[
     Unplanted { kind: "commit-beyond", reason: "consumers choose what they commit; a broker stores it" },
     Unplanted { kind: "commit-regress", reason: "consumers choose what they commit; a broker stores it" },
     Unplanted {
+        kind: "duplicate-effect",
+        reason: "it is made behind the broker: an application applied a record again",
+    },
+    Unplanted {
         kind: "future-read",
         reason: "a broker cannot serve a record before it was sent; clocks that disagree show it",
     },
@@ -295,6 +299,10 @@ pub static UNPLANTED: &[Unplanted] = &[
     Unplanted {
         kind: "lost-in-client",
         reason: "it is lost before a broker hears of it: the application was killed",
+    },
+    Unplanted {
+        kind: "lost-effect",
+        reason: "it is made behind the broker: an application skipped a record",
     },
     Unplanted { kind: "lost-silently", reason: "it is lost in the client library, which reports nothing" },
     Unplanted { kind: "not-exercised", reason: "it is about the run: the faults did not bite" },

@@ -102,6 +102,12 @@ pub enum Role {
     Drain,
     /// A process of an imported history, which may both send and poll.
     Client,
+    /// What the run left behind in a sink (a table, an index, another topic), read back whole once nothing
+    /// writes to it any more. Each delivery is a row that an application made of a record: tag, partition
+    /// and offset are the record's, as the row tells them (where it tells no offset, the number of the row).
+    /// A closed session was read to the end. A number is a sink; of several sessions of one number the last
+    /// closed one counts.
+    Sink,
 }
 
 /// A phase of a run (`docs/ARCHITECTURE.md`, "A run").

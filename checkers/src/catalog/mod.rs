@@ -2,6 +2,7 @@
 
 mod availability;
 mod duplicates;
+mod effects;
 mod exercise;
 mod log_linearizability;
 mod loss;

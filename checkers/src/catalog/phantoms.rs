@@ -1,10 +1,10 @@
 //! Records that nobody sent, that certainly failed, or that are damaged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use history::{Contents, Nanos, Offset, Outcome, Partition, Tag, TargetKind};
+use history::{Contents, Delivery, Nanos, Offset, Outcome, Partition, Tag, TargetKind};
 
-use crate::context::{Context, MAX_EXAMPLES};
+use crate::context::{Context, Derived, Fact, MAX_EXAMPLES, Row, read_back};
 use crate::guarantees::PHANTOMS;
 use crate::spec::{Basis, Kind, Spec};
 use crate::{Finding, Witness};
@@ -15,7 +15,7 @@ pub(crate) static SPEC: Spec = Spec {
     docs: "\
 A record that was read, by a reader or the drain, and is foreign to the run, carries a tag that was never \
 invoked, or one whose send certainly failed, is a `phantom`; one of this run whose checksum does not match is \
-`corrupt`. In a history from elsewhere a record whose send failed is an `aborted-read` instead. An offset counts once, however often it was read. On a cluster that is not ours, foreign records \
+`corrupt`. A row of a sink counts if nothing of the sort was read. In a history from elsewhere a record whose send failed is an `aborted-read` instead. An offset counts once, however often it was read. On a cluster that is not ours, foreign records \
 that lie before the first record of the run are older than it and no finding.",
     kinds: &[PHANTOM, CORRUPT],
     check,
@@ -53,6 +53,8 @@ struct Sighting {
     /// The source's own value, in an imported history.
     name: Option<String>,
     at: Nanos,
+    /// It is a row of a sink: which sink, and which row.
+    row: Option<(usize, usize)>,
 }
 
 fn check(context: &Context<'_>) -> Vec<Finding> {
@@ -65,6 +67,7 @@ fn check(context: &Context<'_>) -> Vec<Finding> {
         let key = |sighting: &Sighting| (sighting.partition, sighting.offset, sighting.why);
         key(one) == key(other) && one.name == other.name
     });
+    sightings.extend(rows(context, &sightings));
     sightings.sort_by_key(|sighting| sighting.at);
     let (corrupt, phantom): (Vec<_>, Vec<_>) =
         sightings.into_iter().partition(|sighting| sighting.why == Why::Corrupt);
@@ -85,26 +88,84 @@ fn sightings(context: &Context<'_>) -> Vec<Sighting> {
         let why = match (delivery.contents, delivery.tag) {
             (Contents::Corrupt, _) => Some(Why::Corrupt),
             (Contents::Foreign, _) | (_, None) => Some(Why::Foreign),
-            (Contents::Intact, Some(tag)) => match context.find(tag).map(|at| context.send(at).outcome) {
-                None => Some(Why::NeverSent),
-                Some(Outcome::Fail) => Some(Why::Failed),
-                Some(Outcome::Ok | Outcome::Unknown) => None,
-            },
+            (Contents::Intact, Some(tag)) => why(context, tag),
         };
         let Some(why) = why else { continue };
         let older = first_ours[delivery.partition.0 as usize..]
             .first()
             .is_some_and(|first| first.is_none_or(|first| delivery.offset < first));
-        let others = context.derived.is_none() && context.history.plan.target == TargetKind::Kafka;
-        if why == Why::Foreign && older && others {
+        if why == Why::Foreign && older && is_shared(context) {
             continue;
         }
         let (partition, offset, tag, at) =
             (delivery.partition, delivery.offset, delivery.tag, delivery.returned);
         let name = session.foreign_value(index).map(ToString::to_string);
-        sightings.push(Sighting { partition, offset, why, tag, name, at });
+        sightings.push(Sighting { partition, offset, why, tag, name, at, row: None });
     }
     sightings
+}
+
+/// Rows of sinks that no record of the run explains, and that nobody read in the log: each tag once, and each
+/// place of what has none.
+fn rows(context: &Context<'_>, sightings: &[Sighting]) -> Vec<Sighting> {
+    let first_ours = first_ours(context);
+    let mut tags: BTreeSet<(Why, Tag)> =
+        sightings.iter().filter_map(|sighting| Some((sighting.why, sighting.tag?))).collect();
+    let mut places: BTreeSet<(Partition, Offset)> =
+        sightings.iter().map(|sighting| (sighting.partition, sighting.offset)).collect();
+    let mut rows = Vec::new();
+    for (number, sink) in context.sinks.iter().enumerate() {
+        for (index, row) in sink.deliveries().enumerate() {
+            let (why, tag) = match Row::of(&row) {
+                Row::Of(tag) => match why(context, tag) {
+                    Some(why) if !is_aborted_read(context, tag) => (why, Some(tag)),
+                    _ => continue,
+                },
+                Row::Damaged(tag) => (Why::Corrupt, tag),
+                Row::Foreign => (Why::Foreign, None),
+                Row::Fence => continue,
+            };
+            let place = (row.partition, row.offset);
+            let new = match tag {
+                // Damaged in the log, it cannot come out whole.
+                Some(_) if why == Why::Corrupt && places.contains(&place) => false,
+                Some(tag) => tags.insert((why, tag)),
+                None => places.insert(place),
+            };
+            let first = first_ours.get(row.partition.0 as usize);
+            let older = first.is_some_and(|first| first.is_none_or(|first| row.offset < first));
+            if !new || (why == Why::Foreign && older && is_shared(context)) {
+                continue;
+            }
+            let name = sink.foreign_value(index).map(ToString::to_string);
+            let Delivery { partition, offset, returned: at, .. } = row;
+            rows.push(Sighting { partition, offset, why, tag, name, at, row: Some((number, index)) });
+        }
+    }
+    rows
+}
+
+/// Why a whole record of this tag should not exist.
+fn why(context: &Context<'_>, tag: Tag) -> Option<Why> {
+    match context.find(tag).map(|at| context.send(at).outcome) {
+        None => Some(Why::NeverSent),
+        Some(Outcome::Fail) => Some(Why::Failed),
+        Some(Outcome::Ok | Outcome::Unknown) => None,
+    }
+}
+
+/// In a history from elsewhere, that a committed reader was given it is a finding of `transactions`.
+fn is_aborted_read(context: &Context<'_>, tag: Tag) -> bool {
+    let knows = |derived: &Derived, fact| derived.knows(tag, fact);
+    context
+        .derived
+        .as_ref()
+        .is_some_and(|derived| knows(derived, Fact::Failed) && knows(derived, Fact::ReadOk))
+}
+
+/// Whether others may have written to the topic before the run.
+fn is_shared(context: &Context<'_>) -> bool {
+    context.derived.is_none() && context.history.plan.target == TargetKind::Kafka
 }
 
 /// The first offset of each partition that a record of the run was acknowledged at or found at.
@@ -131,7 +192,9 @@ fn finding(context: &Context<'_>, kind: &Kind, sightings: &[Sighting]) -> Option
     let mut polls = if context.derived.is_some() { context.polls_of(&offsets) } else { BTreeMap::new() };
     let with_polls = shown.iter().map(|sighting| {
         let polls = polls.remove(&(sighting.partition, sighting.offset)).unwrap_or_default();
-        witness(context, sighting).with(polls)
+        let row = sighting.row.filter(|_| context.derived.is_some());
+        let row = row.and_then(|(sink, row)| read_back(context.sinks[sink], row));
+        witness(context, sighting).with(polls.into_iter().chain(row))
     });
     let examples: Vec<Witness> = with_polls.collect();
     let failed = sightings.iter().filter(|sighting| sighting.why == Why::Failed).count();
@@ -151,18 +214,30 @@ fn witness(context: &Context<'_>, sighting: &Sighting) -> Witness {
         (None, Some(tag)) => context.name(tag),
         (None, None) => "a record".to_owned(),
     };
-    let what = match sighting.why {
-        Why::Corrupt => "was read with a wrong checksum",
-        Why::Foreign => "of nobody in this run was read",
-        Why::NeverSent => "was read, and never sent",
-        Why::Failed => "was read, though its send certainly failed",
+    let (partition, offset) = (sighting.partition, sighting.offset);
+    let place = format!("offset {offset} of partition {}", context.history.partition_name(partition));
+    let text = match sighting.row {
+        None => {
+            let what = match sighting.why {
+                Why::Corrupt => "was read with a wrong checksum",
+                Why::Foreign => "of nobody in this run was read",
+                Why::NeverSent => "was read, and never sent",
+                Why::Failed => "was read, though its send certainly failed",
+            };
+            format!("{name} {what} at {place}")
+        }
+        Some((sink, row)) => {
+            let what = match sighting.why {
+                Why::Corrupt => ", with a wrong checksum",
+                Why::Foreign => " of nobody in this run",
+                Why::NeverSent => ", which was never sent",
+                Why::Failed => ", whose send certainly failed",
+            };
+            let sink = context.sinks[sink].name();
+            format!("row {} of {sink} was made of {name}{what}, from {place}", row + 1)
+        }
     };
-    let text = format!(
-        "{name} {what} at offset {} of partition {}",
-        sighting.offset,
-        context.history.partition_name(sighting.partition)
-    );
-    context.witness(text, sighting.tag, Some(sighting.partition), Some(sighting.offset), Some(sighting.at))
+    context.witness(text, sighting.tag, Some(partition), Some(offset), Some(sighting.at))
 }
 
 #[cfg(test)]

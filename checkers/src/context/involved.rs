@@ -74,7 +74,7 @@ impl Context<'_> {
     }
 
     fn each_delivery(&self, mut each: impl FnMut(&Session, usize, &Operation<'_>, &Delivery)) {
-        for session in &self.history.sessions {
+        for session in self.history.log_sessions() {
             let mut deliveries = session.deliveries();
             for (index, operation) in session.operations().enumerate() {
                 for delivery in deliveries.by_ref().take(operation.deliveries.len()) {

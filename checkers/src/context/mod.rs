@@ -10,6 +10,7 @@ pub(crate) mod parallel;
 mod reads;
 mod sends;
 mod settings;
+mod sinks;
 mod stale;
 mod tally;
 mod timeline;
@@ -24,6 +25,7 @@ pub(crate) use involved::involved;
 pub(crate) use log::{Entry, Log};
 pub(crate) use reads::Reads;
 pub(crate) use sends::{Place, Producer, SendAt};
+pub(crate) use sinks::{Row, read_back};
 pub(crate) use stale::Stale;
 pub(crate) use tally::{Tally, is_confirmed};
 pub(crate) use timeline::{FaultRun, LeaderChange, LeaderState, Timeline};
@@ -72,11 +74,15 @@ pub(crate) struct Context<'a> {
     pub(crate) drains: Vec<Reads<'a>>,
     /// What readers were given that the final log does not hold at that offset.
     pub(crate) stale: Vec<Stale>,
+    /// What applications left in sinks: the session that counts of each.
+    pub(crate) sinks: Vec<&'a Session>,
     pub(crate) timeline: Timeline<'a>,
     /// Why the history as such cannot be believed.
     pub(crate) damage: Vec<String>,
     /// Why the final log is not known; any of these keeps a guarantee from being held.
     pub(crate) doubts: Vec<String>,
+    /// Why nobody knows what sinks hold.
+    pub(crate) sink_doubts: Vec<String>,
     counts: Counts,
 }
 
@@ -108,6 +114,8 @@ impl<'a> Context<'a> {
             None => undrained(history, &logs, &timeline),
         };
         doubts.extend(deleted(&producers, &logs));
+        let sinks = sinks::collect(history);
+        let sink_doubts = sinks::doubts(&sinks, settings::effects(history));
         let mut corrupt: Vec<Tag> = logs.iter().flat_map(Log::corrupt).collect();
         corrupt.sort_unstable();
         let mut counts = counts(history, &tally, &logs, &readers, &timeline);
@@ -126,9 +134,11 @@ impl<'a> Context<'a> {
             readers,
             drains,
             stale,
+            sinks,
             timeline,
             damage: damage(history),
             doubts,
+            sink_doubts,
             counts,
         }
     }
@@ -293,7 +303,8 @@ fn damage(history: &History) -> Vec<String> {
         })
         .collect();
     // Clocks that were measured against the run's compare with it, as far as they may be off.
-    let unmeasured = history.sessions.iter().map(|session| &session.clock);
+    // A sink's rows are counted, and their times compared with nothing.
+    let unmeasured = history.log_sessions().map(|session| &session.clock);
     let mut clocks = unmeasured.filter(|clock| clock.error_ns.is_none());
     if let Some(first) = clocks.next()
         && clocks.any(|clock| clock != first)

@@ -9,7 +9,7 @@ use history::{History, ImportFormat, Note};
 
 use super::derived::is_foreign;
 use super::retries;
-use crate::guarantees::{Acks, Envelope, Terms};
+use crate::guarantees::{Acks, Effects, Envelope, Terms};
 
 /// The rules' inputs, and what had to be assumed, as `name=value`.
 pub(super) fn read(history: &History) -> (Terms, Vec<String>) {
@@ -31,6 +31,8 @@ pub(super) fn read(history: &History) -> (Terms, Vec<String>) {
     let strict_serializable = reader.promised("strict-serializable");
     let mut details = history.sessions.iter().flat_map(|session| session.details());
     let commits = details.any(|detail| !detail.committed.is_empty());
+    let sinks = history.of(Role::Sink).next().is_some();
+    let effects = effects(history).and_then(Effects::of);
     let foreign = is_foreign(history);
     let undisturbed = !foreign
         && retries(history) == 0
@@ -53,9 +55,23 @@ pub(super) fn read(history: &History) -> (Terms, Vec<String>) {
         transactional,
         strict_serializable,
         commits,
+        sinks,
+        effects,
         envelope,
     };
     (terms, assumed)
+}
+
+/// The word that says how often each record takes effect, if anybody says so.
+pub(super) fn effects(history: &History) -> Option<&str> {
+    told(history, "effects")
+}
+
+/// What the plan says of a setting that no client and no broker knows, in whichever scope.
+fn told<'h>(history: &'h History, name: &str) -> Option<&'h str> {
+    let cell = &history.plan.cell;
+    let scopes = [&cell.topic, &cell.producer, &cell.consumer, &cell.broker, &cell.librdkafka];
+    scopes.iter().find_map(|scope| scope.get(name)).map(String::as_str)
 }
 
 /// Whether anything was done in transactions.
@@ -129,7 +145,7 @@ impl Reader<'_> {
     /// default (which is not the Java client's). Drains read both on purpose and do not count.
     fn read_committed(&mut self) -> bool {
         let name = "isolation.level";
-        let readers = self.history.sessions.iter().filter(|session| session.role != Role::Drain);
+        let readers = self.history.log_sessions().filter(|session| session.role != Role::Drain);
         let told = readers.filter_map(|session| session.effective.get(name)).map(String::as_str);
         let cell = &self.history.plan.cell;
         let planned = || cell.librdkafka.get(name).or_else(|| cell.consumer.get(name)).map(String::as_str);
@@ -145,9 +161,7 @@ impl Reader<'_> {
 
     /// Whether the user says that the target promises this, beyond what Kafka does.
     fn promised(&self, name: &str) -> bool {
-        let cell = &self.history.plan.cell;
-        let scopes = [&cell.topic, &cell.producer, &cell.consumer, &cell.broker, &cell.librdkafka];
-        scopes.iter().find_map(|scope| scope.get(name)).is_some_and(|value| value == "true")
+        told(self.history, name) == Some("true")
     }
 
     fn assume<T>(&mut self, name: &str, parse: fn(&str) -> Option<T>, value: &str) -> T {

@@ -66,6 +66,26 @@ static ADVICE: &[(&str, Cause, &str)] = &[
         Cause::IdempotentLossy,
         "set acks=all, min.insync.replicas=2 and clean election: idempotence is as good as the brokers' memory",
     ),
+    (
+        "effect-loss",
+        Cause::EffectsUnsaid,
+        "say what the application promises: --set effects=exactly-once, at-least-once or at-most-once",
+    ),
+    (
+        "effect-loss",
+        Cause::EffectsAtMostOnce,
+        "commit offsets after the effect, not before it: a record is then tried again after a crash",
+    ),
+    (
+        "effect-duplicates",
+        Cause::EffectsUnsaid,
+        "say what the application promises: --set effects=exactly-once, at-least-once or at-most-once",
+    ),
+    (
+        "effect-duplicates",
+        Cause::EffectsAtLeastOnce,
+        "make the effect idempotent (a unique key in the sink), or keep the offsets in the sink's own transaction",
+    ),
 ];
 
 /// What to change after a verdict, if anything should be.
@@ -75,10 +95,10 @@ pub(crate) fn advice(guarantee: &Guarantee, cause: Cause, word: Word) -> Option<
             "the system broke its promise: run the same seed again, and look at the witnesses and the node logs \
              around them",
         ),
-        Word::Shown | Word::NotSeen => ADVICE
+        Word::Shown | Word::NotSeen | Word::Noted => ADVICE
             .iter()
             .find(|(name, when, _)| *name == guarantee.name && *when == cause)
             .map(|(_, _, text)| *text),
-        Word::Held | Word::NotExercised | Word::Noted | Word::Indeterminate => None,
+        Word::Held | Word::NotExercised | Word::Indeterminate => None,
     }
 }

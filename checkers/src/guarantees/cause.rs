@@ -75,6 +75,14 @@ pub enum Cause {
     CommitsFollow,
     /// The user says that the target promises it.
     PromisedByTarget,
+    /// The user says that each record takes effect once.
+    EffectsExactlyOnce,
+    /// The user says that each record takes effect once or more often.
+    EffectsAtLeastOnce,
+    /// The user says that each record takes effect once or never.
+    EffectsAtMostOnce,
+    /// Nobody says how often.
+    EffectsUnsaid,
 }
 
 impl Cause {
@@ -177,6 +185,16 @@ impl Cause {
                 "a consumer's position moves with what it is given, unless it seeks or its partitions are moved"
             }
             Self::PromisedByTarget => "strict-serializable=true says that the target promises it",
+            Self::EffectsExactlyOnce => {
+                "effects=exactly-once says that each record takes effect once and only once"
+            }
+            Self::EffectsAtLeastOnce => {
+                "effects=at-least-once says that each record takes effect, and may do so again"
+            }
+            Self::EffectsAtMostOnce => {
+                "effects=at-most-once says that each record takes effect once or never"
+            }
+            Self::EffectsUnsaid => "nobody says how often a record takes effect",
             Self::OneLeader => "no planned fault moves leadership, and a leader knows its own end",
             Self::OldLeader => "after a fault that moves leadership an old leader may still answer",
         }
@@ -219,6 +237,10 @@ impl Cause {
                 "guarantees §3; Kafka documentation, consumer position and committed offset"
             }
             Self::PromisedByTarget => "the user's --set strict-serializable=true",
+            Self::EffectsExactlyOnce | Self::EffectsAtLeastOnce | Self::EffectsAtMostOnce => {
+                "the user's --set effects"
+            }
+            Self::EffectsUnsaid => "guarantees §4; KIP-98, exactly-once ends where the log ends",
             Self::OneLeader | Self::OldLeader => "guarantees §3; KIP-207",
         }
     }
@@ -261,6 +283,10 @@ impl Cause {
             Self::NoSnapshots => "Kafka does not promise otherwise",
             Self::CommitsFollow => "a consumer commits where it is",
             Self::PromisedByTarget => "the target promises strict serializability",
+            Self::EffectsExactlyOnce => "effects=exactly-once is promised",
+            Self::EffectsAtLeastOnce => "effects=at-least-once is promised",
+            Self::EffectsAtMostOnce => "effects=at-most-once is promised",
+            Self::EffectsUnsaid => "nobody says how often a record takes effect",
             Self::OneLeader => "a leader that stays knows its own end",
             Self::OldLeader => "a moved leadership allows",
         }

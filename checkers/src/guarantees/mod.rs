@@ -4,6 +4,7 @@
 mod advice;
 mod cause;
 mod commits;
+mod effects;
 mod loss;
 mod repeats;
 mod table;
@@ -18,11 +19,12 @@ use history::{FaultClass, PlannedFault};
 
 pub(crate) use advice::advice;
 pub use cause::Cause;
+pub use effects::Effects;
 pub use table::GUARANTEES;
 pub(crate) use table::{
     ABORTED_READS, ACKNOWLEDGED_LOSS, ATOMICITY, AVAILABILITY, BATCHES, CLIENT_LOSS, COMMITS, DUPLICATES,
-    END_OFFSETS, FENCING, ISOLATION, OFFSETS, ORDER, PHANTOMS, READING, REAL_TIME, SERIALIZABILITY,
-    SILENT_LOSS, UNCONFIRMED_LOSS, UNSEEN, VISIBILITY,
+    EFFECT_DUPLICATES, EFFECT_LOSS, END_OFFSETS, FENCING, ISOLATION, OFFSETS, ORDER, PHANTOMS, READING,
+    REAL_TIME, SERIALIZABILITY, SILENT_LOSS, UNCONFIRMED_LOSS, UNSEEN, VISIBILITY,
 };
 
 use crate::Expectation;
@@ -158,6 +160,10 @@ pub struct Terms {
     pub strict_serializable: bool,
     /// Consumers committed offsets.
     pub commits: bool,
+    /// A sink was read back.
+    pub sinks: bool,
+    /// How often each record takes effect there, if anybody says so (`effects=…`).
+    pub effects: Option<Effects>,
     /// What may go wrong.
     pub envelope: Envelope,
 }

@@ -1,6 +1,6 @@
 //! Every guarantee, in the order of every verdict.
 
-use super::{Cause, Guarantee, Promise, commits, loss, repeats, time, transactions};
+use super::{Cause, Guarantee, Promise, commits, effects, loss, repeats, time, transactions};
 
 /// No acknowledged record is lost.
 pub(crate) static ACKNOWLEDGED_LOSS: Guarantee = Guarantee {
@@ -162,6 +162,22 @@ pub(crate) static SERIALIZABILITY: Guarantee = Guarantee {
     needs_log: true,
 };
 
+/// No effect is missing.
+pub(crate) static EFFECT_LOSS: Guarantee = Guarantee {
+    name: "effect-loss",
+    promise: "every record takes effect in the sink",
+    rule: effects::applied,
+    needs_log: true,
+};
+
+/// No effect is repeated.
+pub(crate) static EFFECT_DUPLICATES: Guarantee = Guarantee {
+    name: "effect-duplicates",
+    promise: "no record takes effect twice in the sink",
+    rule: effects::applied_once,
+    needs_log: false,
+};
+
 /// Progress after healing.
 pub(crate) static AVAILABILITY: Guarantee = Guarantee {
     name: "availability",
@@ -192,5 +208,7 @@ pub static GUARANTEES: &[&Guarantee] = &[
     &ATOMICITY,
     &FENCING,
     &SERIALIZABILITY,
+    &EFFECT_LOSS,
+    &EFFECT_DUPLICATES,
     &AVAILABILITY,
 ];

@@ -9,6 +9,7 @@ use history::FaultClass::{
 
 use super::*;
 use crate::Word;
+use Effects::{AtLeastOnce, AtMostOnce, ExactlyOnce};
 use Expectation::{MayBreak, MustHold, NoGuarantee};
 
 /// Fault plans, by hand: can leadership move, can the whole ISR be out at once.
@@ -68,6 +69,9 @@ fn cases() -> Vec<Case> {
                         transactional: bit(6),
                         strict_serializable: bit(7),
                         commits: true,
+                        sinks: true,
+                        effects: [None, Some(ExactlyOnce), Some(AtLeastOnce), Some(AtMostOnce)]
+                            [bits as usize % 4],
                         envelope,
                     };
                     cases.push(Case { faults, terms, moves, empties });
@@ -163,6 +167,16 @@ fn expected(case: &Case, guarantee: &str) -> Option<Expectation> {
         }
         "aborted-reads" | "transaction-isolation" | "fencing" => MustHold,
         "commits" => MustHold,
+        "effect-loss" => match terms.effects {
+            Some(ExactlyOnce | AtLeastOnce) => MustHold,
+            Some(AtMostOnce) => MayBreak,
+            None => NoGuarantee,
+        },
+        "effect-duplicates" => match terms.effects {
+            Some(ExactlyOnce | AtMostOnce) => MustHold,
+            Some(AtLeastOnce) => MayBreak,
+            None => NoGuarantee,
+        },
         "strict-serializability" if terms.strict_serializable => MustHold,
         "strict-serializability" => NoGuarantee,
         "end-offsets" => {
@@ -369,6 +383,14 @@ fn the_texts_are_these() {
     fencing MayBreak: the planned power failures can hit replicas before the others are in sync again, and what is acknowledged is in memory only | -
     strict-serializability NoGuarantee: Kafka's polls are no snapshots, and the writes of its transactions are not isolated
     strict-serializability MustHold: strict-serializable=true says that the target promises it
+    effect-loss NoGuarantee: nobody says how often a record takes effect
+    effect-loss MustHold: effects=exactly-once says that each record takes effect once and only once
+    effect-loss MustHold: effects=at-least-once says that each record takes effect, and may do so again
+    effect-loss MayBreak: effects=at-most-once says that each record takes effect once or never | commit offsets after the effect, not before it: a record is then tried again after a crash
+    effect-duplicates NoGuarantee: nobody says how often a record takes effect
+    effect-duplicates MustHold: effects=exactly-once says that each record takes effect once and only once
+    effect-duplicates MayBreak: effects=at-least-once says that each record takes effect, and may do so again | make the effect idempotent (a unique key in the sink), or keep the offsets in the sink's own transaction
+    effect-duplicates MustHold: effects=at-most-once says that each record takes effect once or never
     availability MustHold: once every fault is healed, every partition must be writable and readable again
     ");
 }

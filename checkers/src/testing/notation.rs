@@ -8,6 +8,8 @@
 //! cut 0: p0#0              the same, but the drain never reached the fence
 //! read r0 0: 5=p0#0        reader 0 was given this at offset 5
 //! caught r0                reader 0 read every fence
+//! sink s0: p0#0 p0#1 ?     the rows of sink 0, at offsets from 1000 on
+//! unread s0                it was not read to its end
 //! set acks=1
 //! ```
 
@@ -61,6 +63,15 @@ fn read_line(scene: &mut Scene, line: &str) {
             let at = scene.now();
             let reader = scene.session(Role::Reader, index, 0);
             reader.notes.push((at, Note::ReaderStopped { caught_up: true }));
+        }
+        "unread" => scene.session(Role::Sink, number(&rest[1..]), 0).closed = false,
+        "sink" => {
+            let (sink, rows) = rest.split_once(':').expect("SINK: ROWS");
+            scene.session(Role::Sink, number(&sink[1..]), 0);
+            for (offset, row) in (1000..).zip(rows.split_whitespace()) {
+                let (tag, contents) = parse_record(row);
+                scene.deliver(Role::Sink, number(&sink[1..]), 0, offset, tag, contents);
+            }
         }
         "log" | "cut" => {
             let (partition, records) = rest.split_once(':').expect("PARTITION: RECORDS");

@@ -208,6 +208,55 @@ fn a_damaged_record_is_found() {
     });
 }
 
+/// A sink that holds every record of the log once.
+fn applied(scene: &mut Scene) {
+    let drain = scene.session(Role::Drain, 0, 0);
+    let rows: Vec<Tag> = drain.deliveries().filter_map(|delivery| delivery.tag).collect();
+    for (offset, tag) in (0..).zip(rows) {
+        scene.deliver(Role::Sink, 0, 0, offset, Some(tag), Contents::Intact);
+    }
+}
+
+#[test]
+fn a_sink_with_every_record_shows_nothing() {
+    for seed in 0..SEEDS {
+        let mut scene = clean(seed);
+        applied(&mut scene);
+        let found = findings(&scene);
+        assert!(found.is_empty(), "seed {seed}: {found:#?}");
+    }
+}
+
+#[test]
+fn a_record_without_a_row_is_found() {
+    try_all(|scene, rng| {
+        applied(scene);
+        let (_, tag) = some_acked(scene, rng)?;
+        edit_deliveries(scene.session(Role::Sink, 0, 0), |rows| rows.retain(|row| row.tag != Some(tag)));
+        Some((&["lost-effect"], Some(tag)))
+    });
+}
+
+#[test]
+fn a_record_with_two_rows_is_found() {
+    try_all(|scene, rng| {
+        applied(scene);
+        let (_, tag) = some_acked(scene, rng)?;
+        scene.deliver(Role::Sink, 0, 7, 0, Some(tag), Contents::Intact);
+        Some((&["duplicate-effect"], Some(tag)))
+    });
+}
+
+#[test]
+fn a_row_of_nobody_is_found() {
+    try_all(|scene, rng| {
+        applied(scene);
+        let nobody = Tag { producer: 9, session: 0, seq: rng.next() };
+        scene.deliver(Role::Sink, 0, u32::MAX, i64::MAX, Some(nobody), Contents::Intact);
+        Some((&["phantom"], Some(nobody)))
+    });
+}
+
 #[test]
 fn two_readers_that_disagree_are_found() {
     try_all(|scene, rng| {

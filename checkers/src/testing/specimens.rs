@@ -33,6 +33,14 @@ const RUNS: &[(&str, &str)] = &[
     ("phantom", "p0#0 0@0 acked\n log 0: p0#0 p9#9"),
     ("corrupt", "p0#0 0@0 acked\n log 0: ~p0#0"),
     ("lost-read", "p0#0 0@? failed\n log 0:\n read r0 0: 0=p0#0"),
+    (
+        "lost-effect",
+        "set effects=exactly-once\n p0#0 0@0 acked\n p0#1 0@1 acked\n log 0: p0#0 p0#1\n sink s0: p0#1",
+    ),
+    (
+        "duplicate-effect",
+        "set effects=exactly-once\n p0#0 0@0 acked\n p0#1 0@1 acked\n log 0: p0#0 p0#1\n sink s0: p0#1 p0#0 p0#1",
+    ),
     ("realtime-reorder", "p1#0 0@1 acked\n p0#0 0@0 acked\n log 0: p0#0 p1#0"),
 ];
 
@@ -50,6 +58,8 @@ const FOREIGN: &[(&str, &str)] = &[
         "commit-beyond",
         "c0 send ok 0@0=1\n c0 send ok 0@1=2\n c1 poll ok 0@0=1\n c1 commit ok 0@2\n c2 poll ok 0@0=1 0@1=2",
     ),
+    ("lost-effect", "c0 send ok 0@0=1\n c0 send ok 0@1=2\n c1 poll ok 0@0=1 0@1=2\n s0 rows 0=1"),
+    ("duplicate-effect", "c0 send ok 0@0=1\n c1 poll ok 0@0=1\n s0 rows 0=1 0=1"),
     ("int-nonmonotonic-poll", "c0 send ok 0@0=1\n c0 send ok 0@1=2\n c1 poll ok 0@0=1 0@1=2 0@0=1"),
 ];
 

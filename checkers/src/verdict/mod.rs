@@ -8,7 +8,7 @@ mod run;
 mod tests;
 mod words;
 
-use history::{History, Note};
+use history::{History, Note, Role};
 
 use crate::context::{Context, MAX_EXAMPLES};
 use crate::guarantees::{GUARANTEES, Guarantee, Promise, Terms, advice};
@@ -24,11 +24,15 @@ pub use words::Ending;
 #[must_use]
 pub fn judge(history: &History) -> Judgement {
     let named = &history.plan.checkers;
-    let chosen: Vec<&'static Spec> = CATALOG
-        .iter()
-        .copied()
-        .filter(|spec| named.is_empty() || named.iter().any(|name| name == spec.name))
-        .collect();
+    // A plan knows nothing of sinks: who reads one back wants it judged.
+    let sinks = history.of(Role::Sink).next().is_some();
+    let wanted = |spec: &&Spec| {
+        let guarantees = || spec.kinds.iter().filter_map(|kind| kind.guarantee);
+        named.is_empty()
+            || named.iter().any(|name| name == spec.name)
+            || (sinks && guarantees().any(Guarantee::needs_sinks))
+    };
+    let chosen: Vec<&'static Spec> = CATALOG.iter().copied().filter(wanted).collect();
     let missing = named.iter().filter(|name| !CATALOG.iter().any(|spec| spec.name == name.as_str()));
     let missing = missing.map(|name| format!("there is no checker `{name}` in this build")).collect();
     judge_with(history, &chosen, missing)
@@ -68,7 +72,8 @@ fn assemble(context: &Context<'_>, specs: &[&'static Spec], missing: Vec<String>
     let case = Case { context, counts, findings, panicked, damaged, exercised: shortfalls.is_empty() };
     let guarantees: Vec<Judged> =
         GUARANTEES.iter().filter_map(|guarantee| case.guarantee(guarantee, specs)).collect();
-    caveats.splice(0..0, context.damage.iter().chain(&context.doubts).cloned());
+    let doubts = context.damage.iter().chain(&context.doubts).chain(&context.sink_doubts);
+    caveats.splice(0..0, doubts.cloned());
     let unsure = damaged || !missing.is_empty() || !case.panicked.is_empty();
     let word = words::overall(&guarantees, unsure, case.exercised);
     let headline = headline::write(&case, word, &guarantees, &caveats, &shortfalls);
@@ -119,7 +124,8 @@ impl Case<'_, '_> {
         let main = kinds.iter().find(|(spec, _)| spec.name == guarantee.name).unwrap_or(&kinds[0]);
         let unsure = self.damaged
             || kinds.iter().any(|(spec, _)| self.panicked.contains(&spec.name))
-            || (guarantee.needs_log && !self.context.doubts.is_empty());
+            || (guarantee.needs_log && !self.context.doubts.is_empty())
+            || (guarantee.needs_sinks() && !self.context.sink_doubts.is_empty());
         let unplanned = !seen.is_empty() && self.unplanned_explains(guarantee, promise);
         let word = if self.damaged || unplanned {
             Word::Indeterminate

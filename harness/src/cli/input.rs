@@ -147,13 +147,11 @@ impl InputArgs {
     }
 
     fn import(&self, input: &str, mut source: Source, format: Format) -> Result<Loaded, Failure> {
-        let (plan, implied) = self.plan(input)?;
-        let told = plan.cell.clone();
+        let (plan, mut implied) = self.plan(input)?;
         let mut import = exchange::import(&mut source, format, plan).map_err(unread_file)?;
         // Our own form brings its plan along.
-        if format == Format::Lines && !self.set.is_empty() {
-            self.refuse_unless_foreign(input, &import.history.plan)?;
-            import.history.plan.cell = told;
+        if format == Format::Lines {
+            implied = self.retell(input, &mut import.history.plan)?;
         }
         Ok(loaded(input.to_owned(), import, implied))
     }
@@ -164,23 +162,24 @@ impl InputArgs {
             return Err(anyhow!("{what} (`highwater check` and `explain` judge them)").into());
         }
         let mut plan = dir.read_plan().map_err(unreadable)?;
-        let mut implied = Vec::new();
-        if !self.set.is_empty() {
-            self.refuse_unless_foreign(input, &plan)?;
-            (plan.cell, implied) = planning::told(&self.set)?;
-        }
+        let implied = self.retell(input, &mut plan)?;
         let history = history::load(plan, &dir.history()).map_err(unread)?;
         let run = Some(dir);
         Ok(Loaded { name: input.to_owned(), history, remarks: Vec::new(), implied, is_one: true, run })
     }
 
-    /// Runs of ours know what they ran under.
-    fn refuse_unless_foreign(&self, input: &str, plan: &Plan) -> anyhow::Result<()> {
-        anyhow::ensure!(
-            plan.is_imported(),
-            "`--set` is for histories from elsewhere: run `{input}` tells its own settings (leave it out)"
-        );
-        Ok(())
+    /// Puts what was told into a plan; gives what follows from it. Runs of ours know what they ran under.
+    fn retell(&self, input: &str, plan: &mut Plan) -> anyhow::Result<Vec<String>> {
+        if self.set.is_empty() {
+            return Ok(Vec::new());
+        }
+        if !plan.is_imported() {
+            planning::promised(&self.set, input, &mut plan.cell)?;
+            return Ok(Vec::new());
+        }
+        let (cell, implied) = planning::told(&self.set)?;
+        plan.cell = cell;
+        Ok(implied)
     }
 
     fn several(&self, inputs: &[String]) -> Result<Loaded, Failure> {

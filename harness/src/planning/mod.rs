@@ -21,7 +21,7 @@ use nemesis::{Timings, script};
 use crate::cli::flags::{LoadArgs, NO_NEMESIS, PlanArgs};
 use crate::cli::quantity::{self, Rate};
 pub(crate) use hosts::Hosts;
-pub(crate) use settings::told;
+pub(crate) use settings::{promised, told};
 
 /// Brokers of the reference cluster.
 const NODES: u32 = 3;

@@ -6,7 +6,7 @@ use anyhow::{anyhow, bail};
 use history::{Cell, Profile, Scope, TargetKind};
 use nemesis::Timings;
 use targets::kafka::aliases::own_name;
-use targets::kafka::names::{self, ENTRIES, Entry};
+use targets::kafka::names::{self, ENTRIES, Entry, Mapping};
 use targets::kafka::properties::{Source, Use, check_combinations, profile_defaults, read_back, redacted};
 
 use super::hosts::Hosts;
@@ -130,6 +130,24 @@ pub(crate) fn told(set: &[(String, String)]) -> anyhow::Result<(Cell, Vec<String
     }
     check_combinations(&cell, None)?;
     Ok((cell, implied))
+}
+
+/// Puts into the settings of a run of ours what only people know: what the target or an application promises.
+///
+/// # Errors
+/// A setting that the run tells itself; an unknown name or a value that does not fit.
+pub(crate) fn promised(set: &[(String, String)], run: &str, cell: &mut Cell) -> anyhow::Result<()> {
+    for (name, value) in set {
+        let entry = names::resolve(name)?;
+        if entry.mapping != Mapping::Promised {
+            bail!(
+                "`--set {name}` is for histories from elsewhere: run `{run}` tells its own settings (leave it out)"
+            );
+        }
+        entry.check(value)?;
+        cell.scope_mut(entry.scope).insert(entry.name.to_owned(), value.clone());
+    }
+    Ok(())
 }
 
 /// Whether `-X` sets a property, by whichever of its names.

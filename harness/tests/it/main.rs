@@ -7,6 +7,7 @@ mod clients;
 mod cluster;
 mod differential;
 mod edges;
+mod effects;
 mod exchange;
 mod explain;
 mod hosts;

@@ -59,6 +59,11 @@ impl History {
         self.senders().flat_map(Session::sends)
     }
 
+    /// The sessions whose deliveries came out of the log: all but sinks.
+    pub fn log_sessions(&self) -> impl Iterator<Item = &Session> {
+        self.sessions.iter().filter(|session| session.reads_log())
+    }
+
     /// Every note of every worker, with its time; sorted only within a session.
     pub fn notes(&self) -> impl Iterator<Item = (&Session, Nanos, &Note)> {
         self.sessions

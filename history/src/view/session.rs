@@ -88,6 +88,12 @@ impl Session {
         worker_name(self.role, self.index, self.session)
     }
 
+    /// Whether its deliveries came out of the log; a sink's rows did not.
+    #[must_use]
+    pub fn reads_log(&self) -> bool {
+        self.role != Role::Sink
+    }
+
     /// How many records were handed to its client.
     #[must_use]
     pub fn send_count(&self) -> usize {
@@ -277,6 +283,7 @@ pub fn worker_name(role: Role, index: u32, session: u32) -> String {
         Role::Admin => "admin",
         Role::Drain => "drain",
         Role::Client => "client",
+        Role::Sink => "sink",
     };
     if session == 0 { format!("{role}-{index}") } else { format!("{role}-{index}.{session}") }
 }

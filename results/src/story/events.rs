@@ -119,7 +119,9 @@ fn gather(history: &History, subject: &Subject, fault: Option<u32>) -> Vec<Event
         }
         for (number, delivery) in session.deliveries().enumerate() {
             let told = covered.iter().any(|(_, deliveries)| deliveries.contains(&number));
-            if !told && subject.concerns(delivery.tag, Some(delivery.partition), Some(delivery.offset)) {
+            // The place in a sink's row is the application's word.
+            let place = session.reads_log().then_some((delivery.partition, delivery.offset)).unzip();
+            if !told && subject.concerns(delivery.tag, place.0, place.1) {
                 tell_delivery(history, session, number, &delivery, &mut events);
             }
         }
@@ -252,8 +254,12 @@ fn tell_delivery(
     events: &mut Vec<Event>,
 ) {
     let record = record_text(history, session, number, delivery);
-    let partition = place_text(history, Some(delivery.partition));
-    let what = format!("is given record {record} at offset {} of {partition}", delivery.offset);
+    let what = if session.reads_log() {
+        let partition = place_text(history, Some(delivery.partition));
+        format!("is given record {record} at offset {} of {partition}", delivery.offset)
+    } else {
+        format!("holds record {record} in row {}", number + 1)
+    };
     events.push(Event::new(delivery.returned, 0, session, what));
 }
 

@@ -15,7 +15,7 @@ const OFFSETS_MAX: usize = 6;
 /// What one side saw.
 #[derive(Debug, Serialize)]
 pub struct Side {
-    /// `producer`, `log`, `reader`, or `client` of a history from elsewhere.
+    /// `producer`, `log`, `reader`, `sink`, or `client` of a history from elsewhere.
     pub side: &'static str,
     /// The session.
     pub who: String,
@@ -31,9 +31,15 @@ pub(super) fn all(history: &History, subject: &Subject) -> Vec<Side> {
             Role::Drain => "log",
             Role::Reader => "reader",
             Role::Client => "client",
+            Role::Sink => "sink",
             Role::Runner | Role::Admin => continue,
         };
-        let told = sent(history, session, subject).into_iter().chain(read(history, session, subject));
+        let seen = if session.reads_log() {
+            read(history, session, subject)
+        } else {
+            held(history, session, subject)
+        };
+        let told = sent(history, session, subject).into_iter().chain(seen);
         sides.extend(told.map(|saw| Side { side, who: session.name(), saw }));
     }
     // Who sent comes first, then what became of it, then who read it.
@@ -62,6 +68,33 @@ fn sent(history: &History, session: &Session, subject: &Subject) -> Vec<String> 
         format!("sent record {} and was told {told}{offset}", history.name_of(send.tag))
     });
     told.collect()
+}
+
+/// What a sink holds of the records.
+fn held(history: &History, session: &Session, subject: &Subject) -> Option<String> {
+    let mut rows: Vec<(Tag, Vec<String>)> = subject.tags.iter().map(|tag| (*tag, Vec::new())).collect();
+    for (number, row) in (1..).zip(session.deliveries()) {
+        if let Some((_, numbers)) = rows.iter_mut().find(|(tag, _)| row.tag == Some(*tag)) {
+            numbers.push(format!("{number}"));
+        }
+    }
+    let mut text = format!("holds {} rows", session.delivery_count());
+    if !session.closed {
+        text.push_str(", and was not read to its end");
+    }
+    for (tag, numbers) in &rows {
+        let name = history.name_of(*tag);
+        text.push_str(&match numbers.as_slice() {
+            [] => format!("; none is of record {name}"),
+            [number] => format!("; row {number} is of record {name}"),
+            numbers => {
+                let shown = &numbers[..numbers.len().min(OFFSETS_MAX)];
+                let more = if numbers.len() > shown.len() { " and more" } else { "" };
+                format!("; rows {}{more} are of record {name}", shown.join(", "))
+            }
+        });
+    }
+    Some(text)
 }
 
 /// What a reader saw of the partition, and of what lies around the place in question.

@@ -29,6 +29,8 @@ pub enum Mapping {
     Kibibytes(&'static str),
     /// It goes to the brokers as it is.
     Server,
+    /// It is told to nobody: what people say that the target or an application promises, for the judgement.
+    Promised,
     /// It is refused, for this reason.
     Refused(&'static str),
 }
@@ -88,6 +90,7 @@ const APPLICATION: &str = "highwater's own applications decide it";
 const ACKS: &[&str] = &["0", "1", "all", "-1"];
 const CODECS: &[&str] = &["none", "gzip", "snappy", "lz4", "zstd"];
 const TOPIC_CODECS: &[&str] = &["producer", "uncompressed", "none", "gzip", "snappy", "lz4", "zstd"];
+const EFFECTS: &[&str] = &["exactly-once", "at-least-once", "at-most-once"];
 const ANY: Kind = Kind::Integer(-1);
 const NATURAL: Kind = Kind::Integer(0);
 const POSITIVE: Kind = Kind::Integer(1);
@@ -188,6 +191,8 @@ pub static ENTRIES: &[Entry] = &[
     consumer("heartbeat.interval.ms", POSITIVE, Mapping::Refused(NOT_BUILT)),
     consumer("max.poll.records", POSITIVE, Mapping::Refused(NOT_BUILT)),
     consumer("max.poll.interval.ms", POSITIVE, Mapping::Refused(NOT_BUILT)),
+    consumer("effects", Kind::Word(EFFECTS), Mapping::Promised),
+    consumer("strict-serializable", Kind::Bool, Mapping::Promised),
     broker("broker.session.timeout.ms", POSITIVE),
     broker("broker.heartbeat.interval.ms", POSITIVE),
     broker("replica.lag.time.max.ms", POSITIVE),
@@ -278,7 +283,7 @@ impl Entry {
                 let bytes: u64 = value.parse().unwrap_or(0);
                 Some((name, bytes.div_ceil(1024).max(1).to_string()))
             }
-            Mapping::Server | Mapping::Refused(_) => None,
+            Mapping::Server | Mapping::Promised | Mapping::Refused(_) => None,
         }
     }
 }
@@ -343,6 +348,11 @@ mod tests {
         );
         assert_eq!(error("colour"), "unknown setting `colour`");
         assert_eq!(error("transactional.id"), "setting `transactional.id` cannot be used: not in this build");
+        let value = resolve("effects").unwrap().check("once").unwrap_err().to_string();
+        assert_eq!(
+            value,
+            "setting `effects` cannot be `once` (give one of `exactly-once`, `at-least-once`, `at-most-once`)"
+        );
         let value = resolve("acks").unwrap().check("2").unwrap_err().to_string();
         assert_eq!(value, "setting `acks` cannot be `2` (give one of `0`, `1`, `all`, `-1`)");
     }

@@ -69,7 +69,9 @@ pub(super) fn is_acked(send: &Send) -> bool {
 /// The sessions that read while records were sent, by index.
 fn readers<'c>(context: &'c Context<'_>) -> impl Iterator<Item = (usize, &'c Session)> {
     let readers = context.history.sessions.iter().enumerate();
-    readers.filter(|(_, session)| session.role != Role::Drain && session.delivery_count() > 0)
+    readers.filter(|(_, session)| {
+        session.role != Role::Drain && session.reads_log() && session.delivery_count() > 0
+    })
 }
 
 /// Times in units that fit 32 bits over the whole history.

@@ -231,7 +231,7 @@ impl Walk<'_, '_> {
             let passed = Some((*first, more));
             tally.add(1, || passing(context, session, commit, partition, (given, offset), passed));
         } else if ours.is_empty() && !context.terms.transactional {
-            let known = context.history.sessions.iter().flat_map(Session::deliveries);
+            let known = context.history.log_sessions().flat_map(Session::deliveries);
             let known = known.filter(|delivery| delivery.partition == partition);
             let last = known.map(|delivery| delivery.offset).max();
             let log_end = log.entries.len().checked_sub(1).map(|last| log.entries.offset(last));

@@ -57,7 +57,7 @@ impl Found {
 
 pub(super) fn check(context: &Context<'_>, derived: &Derived) -> Vec<Finding> {
     let sessions: Vec<&Session> =
-        context.history.sessions.iter().filter(|session| session.delivery_count() > 0).collect();
+        context.history.log_sessions().filter(|session| session.delivery_count() > 0).collect();
     let found = parallel::map(&sessions, |session| {
         let mut walk = Walk {
             context,

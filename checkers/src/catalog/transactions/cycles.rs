@@ -58,7 +58,7 @@ impl<'c, 'h> Columns<'c, 'h> {
         let mut at = Vec::new();
         let (mut writes, mut reads) = (Vec::new(), Vec::new());
         for (number, session) in (0..).zip(&context.history.sessions) {
-            if session.role == history::Role::Drain {
+            if session.role == history::Role::Drain || !session.reads_log() {
                 continue;
             }
             let error = session.clock.error_ns.unwrap_or(0);

@@ -55,7 +55,7 @@ pub(super) fn each_read(
     mut each: impl FnMut(usize, (usize, &Operation<'_>), Delivery),
 ) {
     for (number, session) in context.history.sessions.iter().enumerate() {
-        if session.delivery_count() == 0 || !reads_committed(context, session) {
+        if session.delivery_count() == 0 || !session.reads_log() || !reads_committed(context, session) {
             continue;
         }
         let mut deliveries = session.deliveries();

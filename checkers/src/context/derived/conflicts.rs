@@ -76,7 +76,7 @@ pub(super) fn settle(
 }
 
 fn count(history: &History, names: &Names, disputed: &mut BTreeMap<(u32, Offset), BTreeMap<u32, Votes>>) {
-    for session in &history.sessions {
+    for session in history.log_sessions() {
         let mut deliveries = session.deliveries();
         for operation in session.operations() {
             for delivery in deliveries.by_ref().take(operation.deliveries.len()) {

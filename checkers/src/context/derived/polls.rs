@@ -36,7 +36,8 @@ pub(super) fn all(history: &History, names: &Names, acked_at: &[(u32, i64)]) -> 
     let parts: Vec<usize> = (0..PARTS).collect();
     let walked = parallel::map(&parts, |part| {
         let mut polls = Polls::none(acked_at.len());
-        for (number, session) in history.sessions.iter().enumerate().skip(*part).step_by(PARTS) {
+        let sessions = history.sessions.iter().enumerate().skip(*part).step_by(PARTS);
+        for (number, session) in sessions.filter(|(_, session)| session.reads_log()) {
             polls.session(number, session, names, acked_at);
         }
         polls

@@ -10,6 +10,7 @@ mod process;
 #[cfg(test)]
 mod proof;
 mod script;
+mod sinks;
 
 use broker::{Broker, Fate};
 use process::Process;
@@ -18,8 +19,17 @@ pub(crate) use script::Script;
 use crate::testing::Rng;
 
 /// The checkers that judge operations one by one; those of transactions and of time have proofs of their own.
-const CHECKERS: &[&str] =
-    &["loss", "duplicates", "order", "offsets", "phantoms", "visibility", "availability", "exercise"];
+const CHECKERS: &[&str] = &[
+    "loss",
+    "duplicates",
+    "order",
+    "offsets",
+    "phantoms",
+    "visibility",
+    "effects",
+    "availability",
+    "exercise",
+];
 
 /// How consumers get their partitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,7 +142,13 @@ pub(crate) fn simulate(seed: u64, shape: Shape) -> Script {
     for thread in &mut threads {
         thread.read_everything(&mut world);
     }
-    world.script
+    let mut script = world.script;
+    // From a seed of its own, so that what is left in a sink changes nothing else.
+    let mut rng = Rng(seed ^ 0x51_4b);
+    if rng.chance(50) {
+        sinks::fill(&mut script, &mut rng);
+    }
+    script
 }
 
 /// A clean history of a shape drawn from the same seed.
@@ -155,7 +171,8 @@ mod tests {
         for seed in 0..200 {
             let script = simulated(seed);
             let history = script.build();
-            assert_eq!(history.sessions.len(), script.processes.len());
+            assert_eq!(history.sessions.len(), script.processes.len() + script.tables.len());
+            seen.extend((!script.tables.is_empty()).then(|| "sink".to_owned()));
             for op in script.ops() {
                 seen.insert(format!("{:?} {:?}", op.function, op.outcome));
                 seen.extend((op.sends().count() > 1).then(|| "several sends".to_owned()));
@@ -184,6 +201,7 @@ mod tests {
             "failed poll",
             "sparse",
             "several sends",
+            "sink",
         ] {
             assert!(seen.contains(more), "{more}: {seen:?}");
         }

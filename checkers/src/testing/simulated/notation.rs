@@ -8,12 +8,13 @@
 //! c1 assign ok 0 1          also subscribe; seek is an assignment that begins anew
 //! c1 commit ok 0@7          offset 7 of partition 0: the next to be read
 //! c1 crash unknown          also other: anything that touches no record
+//! s0 rows 0=1 0=2           what sink 0 holds: partition and value; `cut` instead, if it was not read to its end
 //! set enable.idempotence=false
 //! ```
 
 use history::{Detail, Function, Offset, Outcome, Partition};
 
-use super::script::{Given, Micro, Op, Script, Sent};
+use super::script::{Given, Micro, Op, Script, Sent, Table};
 use crate::CATALOG;
 use crate::context::Context;
 
@@ -45,6 +46,15 @@ pub(crate) fn operations(text: &str) -> Script {
         if words[0] == "set" {
             let (name, value) = words[1].split_once('=').expect("NAME=VALUE");
             script.settings.push((name.to_owned(), value.to_owned()));
+            continue;
+        }
+        if words[0].starts_with('s') {
+            let row = |word: &&str| {
+                let (partition, value) = word.split_once('=').expect("PARTITION=VALUE");
+                (number(partition), value.parse().expect("a value"))
+            };
+            let rows = words[2..].iter().map(row).collect();
+            script.tables.push(Table { rows, closed: words[1] == "rows" });
             continue;
         }
         let process: usize = words[0].strip_prefix('c').and_then(|number| number.parse().ok()).expect("cN");

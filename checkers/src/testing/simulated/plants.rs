@@ -6,6 +6,7 @@ use history::{Function, Outcome};
 
 use super::commits::{committed_back, committed_beyond};
 use super::script::{Given, Micro, Op, Script, Sent};
+use super::sinks::{applied_twice, never_applied};
 use crate::testing::Rng;
 
 /// What was planted.
@@ -40,6 +41,8 @@ pub(crate) const PLANTS: &[(&str, Plant)] = &[
     ("a record of others between two sends", separated),
     ("a commit below the one before", committed_back),
     ("a commit past a record nobody was given", committed_beyond),
+    ("a record without a row in the sink", never_applied),
+    ("a record in two rows of the sink", applied_twice),
 ];
 
 pub(super) type At = (usize, usize);

@@ -17,8 +17,18 @@ pub(crate) struct Script {
     pub(crate) processes: Vec<Vec<Op>>,
     pub(crate) transactions: bool,
     pub(crate) subscribes: bool,
+    /// What was read back from sinks.
+    pub(crate) tables: Vec<Table>,
     /// Settings told, as `--set` would: producer and consumer ones.
     pub(crate) settings: Vec<(String, String)>,
+}
+
+/// The rows of a sink: partition and value of the record each was made of.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Table {
+    pub(crate) rows: Vec<(u32, i64)>,
+    /// It was read to its end.
+    pub(crate) closed: bool,
 }
 
 /// One operation.
@@ -170,7 +180,31 @@ impl Script {
                 );
             }
         }
+        for (index, table) in (0..).zip(&self.tables) {
+            read_back(&mut builder, index, table, &tags);
+        }
         builder.finish()
+    }
+}
+
+/// Adds a sink; its rows carry no offsets, only their own numbers.
+fn read_back(builder: &mut Builder, index: u32, table: &Table, tags: &HashMap<(u32, i64), Tag>) {
+    let sink = builder.open(Role::Sink, index, 0);
+    builder.session(sink).closed = table.closed;
+    for (number, row) in (0..).zip(&table.rows) {
+        let tag = tags.get(row).copied();
+        let delivery = Delivery {
+            partition: Partition(row.0),
+            offset: Offset(number),
+            tag,
+            contents: if tag.is_some() { Contents::Intact } else { Contents::Foreign },
+            polled: Nanos(0),
+            returned: Nanos(0),
+        };
+        match tag {
+            Some(_) => builder.deliver(sink, &delivery),
+            None => builder.deliver_foreign(sink, &delivery, Value::Number(row.1)),
+        };
     }
 }
 

@@ -152,7 +152,7 @@ fn the_queries_find_what_the_checkers_find() {
     for (case, dir) in cases.iter().zip(&dirs) {
         let written = write_parquet(&case.history, dir, &|| true).unwrap_or_else(|error| panic!("{error:?}"));
         let counts =
-            case.history.sessions.iter().map(|session| session.delivery_count() + session.send_count());
+            case.history.log_sessions().map(|session| session.delivery_count() + session.send_count());
         assert!(written.rows as usize >= counts.sum::<usize>() - fences(&case.history), "{}", case.name);
     }
     let mut totals: BTreeMap<&str, u64> = BTreeMap::new();

@@ -56,7 +56,7 @@ struct Lane<'a> {
 /// Every session's operations, spread over as many processes as were going on at a time.
 fn lanes(history: &History) -> Vec<Lane<'_>> {
     let mut lanes: Vec<Lane<'_>> = Vec::new();
-    let told = |session: &&Session| !matches!(session.role, Role::Runner | Role::Admin);
+    let told = |session: &&Session| !matches!(session.role, Role::Runner | Role::Admin | Role::Sink);
     for session in history.sessions.iter().filter(told) {
         let first = lanes.len();
         // Processes that are free, the one longest so first.
@@ -106,7 +106,7 @@ impl<'a> Names<'a> {
             }
         }
         if !places.is_empty() {
-            for delivery in history.sessions.iter().flat_map(Session::deliveries) {
+            for delivery in history.log_sessions().flat_map(Session::deliveries) {
                 if let Some(place) = delivery.tag.and_then(|tag| places.get_mut(&tag)) {
                     *place = delivery.partition;
                 }

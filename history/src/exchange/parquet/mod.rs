@@ -127,7 +127,7 @@ struct Tables<'a> {
 impl<'a> Tables<'a> {
     fn of(history: &'a History, dir: &'a Path, go_on: &'a dyn Fn() -> bool) -> Self {
         let sent = history.senders().flat_map(Session::sends).filter_map(|send| send.partition);
-        let read = history.sessions.iter().flat_map(Session::deliveries).map(|record| record.partition);
+        let read = history.log_sessions().flat_map(Session::deliveries).map(|record| record.partition);
         let planned = (0..history.plan.load.partitions.min(PLANNED_MAX)).map(Partition);
         let mut partitions: BTreeSet<Partition> = planned.collect();
         partitions.extend(sent.chain(read));
@@ -167,7 +167,7 @@ impl<'a> Tables<'a> {
     fn deliveries(&self, range: Range<usize>) -> Result<Written, WriteError> {
         let mut table = Table::new(self.dir.join("deliveries"), DELIVERIES, &self.places[range.clone()]);
         let mut pace = Pace { seen: 0, go_on: self.go_on };
-        for session in self.history.sessions.iter().filter(|session| session.delivery_count() > 0) {
+        for session in self.history.log_sessions().filter(|session| session.delivery_count() > 0) {
             let last = !self.drained || session.role == Role::Drain;
             let mut operations = session.operations().peekable();
             for (seq, record) in session.deliveries().enumerate() {

@@ -1,9 +1,9 @@
 //! Our own form as JSON Lines: there and back, and nothing cut short passes for whole.
 
-use history::exchange::{Format, write_lines};
-use history::{Contents, Event, History, Nanos, Note, Offset, Partition};
+use history::exchange::{Format, Notation, write_jepsen, write_lines};
+use history::{Contents, Event, History, Nanos, Note, Offset, Partition, Recorder, Role};
 
-use super::sample::{acked, events, invoked, load, record};
+use super::sample::{UNGUARDED, acked, events, invoked, load, record, tag};
 use super::{data, read, read_as};
 
 fn written(history: &History) -> String {
@@ -46,6 +46,34 @@ fn a_recorded_history_comes_back() {
     assert_same(&history);
     history.damage.push(history::Damage { file: "f".to_owned(), at: 1, what: "w".to_owned() });
     assert_same(&history);
+}
+
+/// A sink's rows are what applications made of records, so nobody may take them for reads of the log.
+#[test]
+fn a_sinks_rows_come_back_and_are_told_to_nobody_as_reads() {
+    let dir = tempfile::tempdir().unwrap();
+    record(dir.path(), &events());
+    let mut sink = Recorder::create(dir.path(), Role::Sink, 0, 0, UNGUARDED).expect("created");
+    let row = Event::Delivered {
+        polled: Nanos(7_000_000),
+        partition: Partition(3),
+        offset: Offset(1),
+        tag: Some(tag(1)),
+        contents: Contents::Intact,
+    };
+    for event in [row, Event::Note(Note::SessionClosed)] {
+        sink.record(Nanos(8_000_000), &event).expect("recorded");
+    }
+    drop(sink);
+    let history = load(dir.path());
+    let sink = history.sessions.last().expect("two sessions");
+    assert_eq!((sink.name().as_str(), sink.delivery_count(), sink.closed), ("sink-0", 1, true));
+    assert!(written(&history).contains(r#"{"session":{"role":"sink","index":0"#));
+    assert_same(&history);
+    let mut out = Vec::new();
+    write_jepsen(&history, Notation::Json, &mut out).expect("memory takes everything");
+    let out = String::from_utf8(out).expect("UTF-8");
+    assert_eq!(out.matches(r#""poll""#).count(), 4, "the reader's poll alone, twice a line: {out}");
 }
 
 #[test]
