@@ -306,6 +306,14 @@ pub static UNPLANTED: &[Unplanted] = &[
     },
     Unplanted { kind: "lost-silently", reason: "it is lost in the client library, which reports nothing" },
     Unplanted { kind: "not-exercised", reason: "it is about the run: the faults did not bite" },
+    Unplanted {
+        kind: "offsets-without-output",
+        reason: "no program of the canary makes records of records; applications do, and tell of it",
+    },
+    Unplanted {
+        kind: "output-without-offsets",
+        reason: "no program of the canary makes records of records; applications do, and tell of it",
+    },
     Unplanted { kind: "realtime-cycle", reason: "Kafka does not promise otherwise: sound brokers show it" },
     Unplanted { kind: "ww-g1c", reason: "Kafka does not promise otherwise: sound brokers show it" },
 ];

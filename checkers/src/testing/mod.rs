@@ -21,7 +21,7 @@ use history::{
 pub(crate) use clean::{Rng, clean};
 pub(crate) use notation::{check, scene};
 pub use specimens::specimens;
-pub(crate) use transactional::{Txn, World, world};
+pub(crate) use transactional::{Consumed, Txn, World, world};
 
 const MS: u64 = 1_000_000;
 

@@ -8,7 +8,7 @@ use history::{History, Nanos, Note, Offset, Outcome, Partition, Tag, Told};
 use super::simulated::notation::operations;
 use super::simulated::plants::PLANTS;
 use super::simulated::simulated;
-use super::{Rng, Scene, Txn, World, edit_deliveries, scene, tag, world};
+use super::{Consumed, Rng, Scene, Txn, World, edit_deliveries, scene, tag, world};
 use crate::judge;
 
 /// Runs of ours, as text.
@@ -153,10 +153,27 @@ fn transactions() -> Vec<(&'static str, History)> {
     let own = two(Outcome::Ok, |first, _| first.reads.push(first.sends[0]));
     let mut torn = two(Outcome::Ok, |_, _| {});
     torn.lose(tag(0, 0));
-    [("g1c", circle), ("aborted-read", aborted), ("precommitted-read", own), ("torn-transaction", torn)]
-        .iter()
-        .flat_map(|(kind, world)| [(*kind, world.history()), (*kind, world.foreign())])
-        .collect()
+    let mut bare = two(Outcome::Ok, |first, _| {
+        first.consumed = consumed(&[Some((0, 1)), Some((0, 1))], (0, 2));
+    });
+    bare.lose(tag(0, 0));
+    bare.lose(tag(0, 1));
+    let left = two(Outcome::Ok, |first, _| first.consumed = consumed(&[Some((0, 1)), None], (1, 2)));
+    [
+        ("offsets-without-output", bare),
+        ("output-without-offsets", left),
+        ("g1c", circle),
+        ("aborted-read", aborted),
+        ("precommitted-read", own),
+        ("torn-transaction", torn),
+    ]
+    .iter()
+    .flat_map(|(kind, world)| [(*kind, world.history()), (*kind, world.foreign())])
+    .collect()
+}
+
+fn consumed(inputs: &[Option<(u32, i64)>], committed: (u32, i64)) -> Consumed {
+    Consumed { inputs: inputs.to_vec(), committed: vec![committed], fetched: Vec::new() }
 }
 
 /// Two transactions at once, each with a record in both of two partitions, in the same order.
@@ -170,6 +187,7 @@ fn two(outcome: Outcome, change: impl FnOnce(&mut Txn, &mut Txn)) -> World {
         committed: outcome == Outcome::Ok,
         sends: (0..2).map(|place| (tag(client, place), place as u32, i64::from(client))).collect(),
         reads: Vec::new(),
+        consumed: Consumed::default(),
     };
     let (mut first, mut second) = (txn(0, outcome), txn(1, Outcome::Ok));
     change(&mut first, &mut second);

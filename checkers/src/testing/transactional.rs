@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use history::view::{Ended, Function};
 use history::{
-    Builder, Contents, Delivery, ErrorCode, History, Nanos, Note, Offset, Outcome, Partition, Role, Send,
-    Tag, Told,
+    Builder, Contents, Delivery, Detail, ErrorCode, History, Nanos, Note, Offset, Outcome, Partition, Role,
+    Send, Tag, Told,
 };
 
 use super::{Rng, plan};
@@ -25,6 +25,31 @@ pub(crate) struct Txn {
     pub(crate) committed: bool,
     pub(crate) sends: Vec<(Tag, u32, i64)>,
     pub(crate) reads: Vec<(Tag, u32, i64)>,
+    pub(crate) consumed: Consumed,
+}
+
+/// What a transaction says of its inputs, by partition and offset. Every client is a group of its own.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Consumed {
+    /// Of each send, what it was made of.
+    pub(crate) inputs: Vec<Option<(u32, i64)>>,
+    /// The next offset to be read of each partition it polled.
+    pub(crate) committed: Vec<(u32, i64)>,
+    /// What its group had committed before.
+    pub(crate) fetched: Vec<(u32, i64)>,
+}
+
+impl Consumed {
+    fn detail(&self) -> Option<Detail> {
+        let at = |(partition, offset): &(u32, i64)| (Partition(*partition), Offset(*offset));
+        let detail = Detail {
+            inputs: self.inputs.iter().map(|input| input.as_ref().map(at)).collect(),
+            committed: self.committed.iter().map(at).collect(),
+            fetched: self.fetched.iter().map(at).collect(),
+            ..Detail::default()
+        };
+        (detail != Detail::default()).then_some(detail)
+    }
 }
 
 /// All of them, in order of their effect, and the committed records by partition and offset.
@@ -47,6 +72,8 @@ struct Simulation {
     ends: Vec<i64>,
     /// By client and partition.
     positions: Vec<Vec<i64>>,
+    /// What each client's group has committed, by partition.
+    groups: Vec<BTreeMap<u32, i64>>,
     seqs: Vec<u64>,
     /// When each client is free again.
     free: Vec<u64>,
@@ -64,6 +91,7 @@ pub(crate) fn world(seed: u64, serial: bool) -> World {
         logs: vec![BTreeMap::new(); partitions],
         ends: vec![0; partitions],
         positions: vec![vec![0; partitions]; clients],
+        groups: vec![BTreeMap::new(); clients],
         seqs: vec![0; clients],
         free: vec![0; clients],
         done: Vec::new(),
@@ -109,6 +137,10 @@ impl Simulation {
             committed: false,
             sends: Vec::new(),
             reads: Vec::new(),
+            consumed: Consumed {
+                fetched: self.groups[client as usize].clone().into_iter().collect(),
+                ..Consumed::default()
+            },
         };
         Open { txn, steps }
     }
@@ -123,6 +155,7 @@ impl Simulation {
             self.ends[partition] += 1;
             self.logs[partition].insert(offset, (tag, false));
             txn.sends.push((tag, number, offset));
+            txn.consumed.inputs.push(txn.reads.last().map(|(_, partition, offset)| (*partition, *offset)));
             return;
         }
         // Committed records below the first open one.
@@ -160,6 +193,12 @@ impl Simulation {
             for (_, partition, offset) in txn.reads.iter().rev() {
                 self.positions[client][*partition as usize] = *offset;
             }
+        }
+        let mut next = BTreeMap::new();
+        next.extend(txn.reads.iter().map(|(_, partition, offset)| (*partition, offset + 1)));
+        txn.consumed.committed = next.clone().into_iter().collect();
+        if txn.committed {
+            self.groups[client].extend(next);
         }
         txn.moment = self.now;
         txn.returned = self.now.max(txn.called) + self.rng.below(40) as u64;
@@ -220,6 +259,10 @@ impl World {
         let mut builder = Builder::new(plan(u32::try_from(self.logs.len()).expect("few")));
         let clients = self.txns.iter().map(|txn| txn.client).max().map_or(0, |most| most + 1);
         let sessions: Vec<_> = (0..clients).map(|client| builder.open(Role::Client, client, 0)).collect();
+        for (client, id) in (0..).zip(&sessions) {
+            let group = format!("group-{client}");
+            builder.session(*id).effective.insert("group.id".to_owned(), group);
+        }
         let mut order: Vec<&Txn> = self.txns.iter().collect();
         order.sort_by_key(|txn| txn.called);
         let ms = |at: u64| Nanos(at * 1_000_000);
@@ -247,7 +290,8 @@ impl World {
             }
             let (function, outcome) = (Function::Txn, txn.outcome);
             let invoked = ms(txn.called);
-            builder.operation(id, Ended { function, invoked, completed, outcome, line: None, detail: None });
+            let detail = txn.consumed.detail();
+            builder.operation(id, Ended { function, invoked, completed, outcome, line: None, detail });
         }
         let reader = builder.open(last, if last == Role::Client { clients } else { 0 }, 0);
         let after = self.txns.iter().map(|txn| txn.returned).max().unwrap_or(0) + 100;

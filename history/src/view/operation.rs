@@ -41,6 +41,14 @@ pub struct Detail {
     pub rebalanced: Vec<Partition>,
     /// Offsets committed: the next to be read.
     pub committed: Vec<(Partition, Offset)>,
+    /// Of each of its sends, in order, the place of the record that it was made of, if it was made of one
+    /// (consume, transform, produce); empty where nobody says.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<Option<(Partition, Offset)>>,
+    /// Offsets that its group had committed, as it was told when it asked (OffsetFetch, of stable offsets:
+    /// KIP-447).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fetched: Vec<(Partition, Offset)>,
     /// What its source said of a failure.
     pub error: Option<String>,
 }

@@ -171,7 +171,16 @@ fn tell_operation(
             steps.push(format!("a rebalance moved {}", names(&detail.rebalanced)));
         }
         steps.extend(detail.committed.iter().map(|(partition, offset)| {
-            format!("offset {offset} of {}", place_text(history, Some(*partition)))
+            format!("commits offset {offset} of {}", place_text(history, Some(*partition)))
+        }));
+        steps.extend(detail.fetched.iter().map(|(partition, offset)| {
+            format!("was told that offset {offset} of {} is committed", place_text(history, Some(*partition)))
+        }));
+        let made = session.sends_in(operation.sends.clone()).zip(&detail.inputs);
+        steps.extend(made.filter_map(|(send, input)| {
+            let (partition, offset) = (*input)?;
+            let output = history.name_of(send.tag);
+            Some(format!("made {output} of offset {offset} of {}", place_text(history, Some(partition))))
         }));
         steps.extend(detail.error.as_ref().map(|error| format!("error {error}")));
     }

@@ -1,6 +1,7 @@
 //! Transactions: all or nothing, nothing of what was aborted, nobody behind a fence, and an order that all
 //! partitions agree on, where that is promised.
 
+mod consumed;
 mod cycles;
 mod facts;
 mod reads;
@@ -8,6 +9,10 @@ mod story;
 mod torn;
 mod zombies;
 
+#[cfg(test)]
+mod consumed_planted;
+#[cfg(test)]
+mod consumed_tests;
 #[cfg(test)]
 mod planted;
 #[cfg(test)]
@@ -20,14 +25,19 @@ use crate::{Finding, Witness};
 
 pub(crate) static SPEC: Spec = Spec {
     name: "transactions",
-    summary: "aborted, early and torn reads, zombie writes, cycles of transactions",
+    summary: "aborted, early and torn reads, output without offsets, zombies, cycles",
     docs: "\
 What a committed reader is given of an operation that failed (`aborted-read`, Adya's G1a), and of its own \
 operation before that is over (`precommitted-read`). A committed transaction of which a read that must reach \
 all of it finds only a part (`torn-transaction`): decided from the final drain, or from later records that were \
-read, because a reader of two partitions legally sees half a transaction for a while. A record of a producer \
-session that was sent after a newer session of the same transactional id was at work, and is in the log \
-(`zombie-write`). Cycles: the offsets give the order of writes, so that which transaction came before which is \
+read, because a reader of two partitions legally sees half a transaction for a while. A transaction that consumes, transforms and produces says of each output \
+which record it was made of (`inputs`), and commits offsets. If it came back as committed, or its group was told \
+afterwards of an offset that it alone may have committed (`fetched`), and nothing that its group made of that \
+record can be read, it is `offsets-without-output`. If an output can be read and nobody of the group may \
+have committed an offset past its input, or the group was told afterwards of one that is not past it, though \
+nobody may have committed a lower one since, it is `output-without-offsets`. Who says nothing of inputs is not \
+judged. A record of a producer session that was sent after a newer session of the same transactional id was at \
+work, and is in the log (`zombie-write`). Cycles: the offsets give the order of writes, so that which transaction came before which is \
 known: ww by the order of a log, wr from a record's writer to its readers, rw to the writer of the first \
 record that a read did not return, the order of a process, and real time. `g1c` is a cycle of wr alone, `g0` \
 of ww alone, `ww-g1c` of both, `g2` needs an rw, `realtime-cycle` the order of a process or of real time (of \
@@ -40,6 +50,8 @@ of it.",
         ABORTED_READ,
         PRECOMMITTED_READ,
         TORN_TRANSACTION,
+        OFFSETS_WITHOUT_OUTPUT,
+        OUTPUT_WITHOUT_OFFSETS,
         ZOMBIE_WRITE,
         G1C,
         G0,
@@ -50,6 +62,20 @@ of it.",
     check,
 };
 
+const OFFSETS_WITHOUT_OUTPUT: Kind = Kind {
+    name: "offsets-without-output",
+    summary: "a transaction's offsets are committed, and nothing of what it made of these records can be read",
+    noun: "transactions that committed offsets without output",
+    of: Basis::Nothing,
+    guarantee: Some(&ATOMICITY),
+};
+const OUTPUT_WITHOUT_OFFSETS: Kind = Kind {
+    name: "output-without-offsets",
+    summary: "a transaction's output can be read, and the record it was made of is still to be consumed",
+    noun: "transactions that left output without offsets",
+    of: Basis::Nothing,
+    guarantee: Some(&ATOMICITY),
+};
 const ABORTED_READ: Kind = Kind {
     name: "aborted-read",
     summary: "a reader was given a record of an operation that certainly failed",
@@ -126,6 +152,7 @@ fn check(context: &Context<'_>) -> Vec<Finding> {
     let facts = facts::Facts::new(context);
     let mut findings = reads::check(context, &facts);
     findings.extend(torn::check(context, &facts));
+    findings.extend(consumed::check(context, &facts));
     findings.extend(zombies::check(context));
     findings.extend(cycles::check(context, &facts));
     findings

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use history::{FaultClass, History, Outcome, Tag, Told};
 
 use crate::context::Context;
-use crate::testing::{Scene, Txn, World, tag};
+use crate::testing::{Consumed, Scene, Txn, World, tag};
 use crate::{Finding, Word, judge};
 
 type Places<'a> = &'a [(u32, i64)];
@@ -24,6 +24,7 @@ fn world(txns: &[(Outcome, Places<'_>, Places<'_>)]) -> World {
             committed: *outcome == Outcome::Ok,
             sends: Vec::new(),
             reads: Vec::new(),
+            consumed: Consumed::default(),
         };
         for (seq, (partition, offset)) in (0..).zip(*sends) {
             let tag = tag(client, seq);

@@ -1,7 +1,10 @@
 //! Our own form as JSON Lines: there and back, and nothing cut short passes for whole.
 
 use history::exchange::{Format, Notation, write_jepsen, write_lines};
-use history::{Contents, Event, History, Nanos, Note, Offset, Partition, Recorder, Role};
+use history::{
+    Contents, Detail, Ended, EndedOperation, Event, Function, History, Nanos, Note, Offset, Outcome,
+    Partition, Recorder, Role,
+};
 
 use super::sample::{UNGUARDED, acked, events, invoked, load, record, tag};
 use super::{data, read, read_as};
@@ -74,6 +77,31 @@ fn a_sinks_rows_come_back_and_are_told_to_nobody_as_reads() {
     write_jepsen(&history, Notation::Json, &mut out).expect("memory takes everything");
     let out = String::from_utf8(out).expect("UTF-8");
     assert_eq!(out.matches(r#""poll""#).count(), 4, "the reader's poll alone, twice a line: {out}");
+}
+
+#[test]
+fn what_an_output_was_made_of_comes_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let detail = Detail {
+        inputs: vec![Some((Partition(1), Offset(7))), None],
+        committed: vec![(Partition(1), Offset(8))],
+        fetched: vec![(Partition(1), Offset(3))],
+        ..Detail::default()
+    };
+    let ended = Ended {
+        function: Function::Txn,
+        invoked: Nanos(0),
+        completed: Some(Nanos(9)),
+        outcome: Outcome::Ok,
+        line: None,
+        detail: Some(detail.clone()),
+    };
+    let ended = Event::OperationEnded(Box::new(EndedOperation { ended, runs: Vec::new() }));
+    record(dir.path(), &[invoked(0), acked(0), invoked(1), acked(1), ended]);
+    let history = load(dir.path());
+    assert_eq!(history.sessions[0].details().collect::<Vec<_>>(), [&detail]);
+    assert!(written(&history).contains(r#""inputs":[[1,7],null],"fetched":[[1,3]]"#));
+    assert_same(&history);
 }
 
 #[test]
