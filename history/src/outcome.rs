@@ -38,6 +38,8 @@ pub struct ErrorCode(pub i32);
 impl ErrorCode {
     /// No error.
     pub const NONE: Self = Self(0);
+    /// librdkafka's `_MSG_TIMED_OUT`: the client gave the record up.
+    pub const MSG_TIMED_OUT: Self = Self(-192);
 }
 
 impl fmt::Display for ErrorCode {

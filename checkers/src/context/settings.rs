@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use history::event::Role;
 use history::view::Function;
-use history::{History, ImportFormat, Note};
+use history::{ErrorCode, History, ImportFormat, Note};
 
 use super::derived::is_foreign;
 use super::retries;
@@ -39,6 +39,7 @@ pub(super) fn read(history: &History) -> (Terms, Vec<String>) {
         && !history
             .of(Role::Producer)
             .any(|session| session.notes.iter().any(|(_, note)| matches!(note, Note::ClientError { .. })));
+    let gave_up = history.sends().any(|send| send.error == ErrorCode::MSG_TIMED_OUT);
     let envelope = if foreign { Envelope::unknown() } else { Envelope::of(&history.plan.schedule) };
     let assumed = reader.assumed;
     let retry = retries_allowed > 0;
@@ -51,6 +52,7 @@ pub(super) fn read(history: &History) -> (Terms, Vec<String>) {
         flush_each,
         retry,
         undisturbed,
+        gave_up,
         read_committed,
         transactional,
         strict_serializable,

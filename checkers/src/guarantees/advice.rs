@@ -57,6 +57,11 @@ static ADVICE: &[(&str, Cause, &str)] = &[
         "set acks=all, min.insync.replicas=2 and clean election: idempotence is as good as the brokers' memory",
     ),
     (
+        "duplicates",
+        Cause::IdempotentGaveUp,
+        "raise delivery.timeout.ms above the longest outage: a producer that gives nothing up keeps its numbers",
+    ),
+    (
         "order",
         Cause::NotIdempotent,
         "set enable.idempotence=true: it keeps the order with up to five requests in flight",

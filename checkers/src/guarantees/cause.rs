@@ -35,6 +35,8 @@ pub enum Cause {
     Idempotent,
     /// Idempotent producer, but acknowledged records may be lost.
     IdempotentLossy,
+    /// Idempotent producer that gave up records.
+    IdempotentGaveUp,
     /// retries=0 and leadership stays.
     NoRetries,
     /// retries=0, but leadership can move.
@@ -143,6 +145,10 @@ impl Cause {
                 "brokers forget a producer's numbers together with its records, and this configuration may lose \
                  acknowledged ones"
             }
+            Self::IdempotentGaveUp => {
+                "a producer that gave up records after delivery.timeout.ms begins a new epoch, and sends what it had \
+                 in flight again under it"
+            }
             Self::NoRetries => "retries=0 sends nothing twice while leadership stays",
             Self::HiddenRetries => {
                 "librdkafka sends again after `not leader` even with retries=0, and the old leader may have appended \
@@ -218,7 +224,7 @@ impl Cause {
                 "guarantees §2; topic configuration, unclean.leader.election.enable"
             }
             Self::BelowHighWatermark => "guarantees §3; KIP-101, KIP-207",
-            Self::Idempotent | Self::IdempotentLossy => "guarantees §3; KIP-98",
+            Self::Idempotent | Self::IdempotentLossy | Self::IdempotentGaveUp => "guarantees §3; KIP-98",
             Self::NoRetries | Self::HiddenRetries => {
                 "guarantees §3; KAFKA-13574; librdkafka, produce error handling"
             }
@@ -265,6 +271,7 @@ impl Cause {
             Self::BelowHighWatermark => "readers see only what every in-sync replica has",
             Self::Idempotent => "an idempotent producer rules that out",
             Self::IdempotentLossy => "a configuration that loses records allows even with idempotence",
+            Self::IdempotentGaveUp => "giving up records allows even with idempotence",
             Self::NoRetries => "retries=0 sends nothing twice",
             Self::HiddenRetries => "librdkafka allows when a leader moves, even with retries=0",
             Self::NothingRetried => "nothing made a client retry",

@@ -151,6 +151,8 @@ pub struct Terms {
     pub retry: bool,
     /// No client counted a retry or raised an error: nothing shows that anything was sent twice.
     pub undisturbed: bool,
+    /// A client gave up records because their time was over (`delivery.timeout.ms`).
+    pub gave_up: bool,
     /// `isolation.level=read_committed` for every reader.
     pub read_committed: bool,
     /// Something was done in transactions.

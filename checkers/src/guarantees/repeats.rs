@@ -8,7 +8,11 @@ use super::{Cause, Promise, Terms, loss};
 /// the old leader may have appended and replicated them (KAFKA-13574). So a count of 0 proves something
 /// only where no fault was planned and no client raised an error, and retries=0 only where leadership stays.
 pub(super) fn duplicates(terms: &Terms) -> Option<Promise> {
-    Some(if terms.idempotent {
+    Some(if terms.idempotent && terms.gave_up && terms.retry {
+        // What it had in flight then is sent again under another epoch, which the broker has no numbers of
+        // (librdkafka's INTRODUCTION.md, "Message timeout considerations"; seen on Apache Kafka 4.1).
+        Promise::may_break(Cause::IdempotentGaveUp)
+    } else if terms.idempotent {
         numbered(terms)
     } else if !terms.retry && terms.envelope.moves_leadership() {
         Promise::may_break(Cause::HiddenRetries)

@@ -49,7 +49,7 @@ fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for acks in [Acks::None, Acks::Leader, Acks::All] {
         for (replicas, min_isr) in [(1, 1), (2, 1), (2, 2), (3, 1), (3, 2), (3, 3)] {
-            for bits in 0..256_u32 {
+            for bits in 0..512_u32 {
                 for &(faults, moves, empties) in PLANS {
                     let mut envelope = Envelope::default();
                     faults.iter().for_each(|class| envelope.add(*class));
@@ -65,6 +65,7 @@ fn cases() -> Vec<Case> {
                         flush_each,
                         retry,
                         undisturbed,
+                        gave_up: bit(8),
                         read_committed: !bit(5),
                         transactional: bit(6),
                         strict_serializable: bit(7),
@@ -126,6 +127,7 @@ fn expected(case: &Case, guarantee: &str) -> Option<Expectation> {
         "silent-loss" | "phantoms" | "availability" => MustHold,
         "client-loss" | "contiguous-sends" => NoGuarantee,
         "duplicates" => match (terms.idempotent, terms.retry, terms.undisturbed) {
+            (true, true, _) if terms.gave_up => MayBreak,
             (true, _, _) => numbered,
             (false, false, _) => {
                 if case.moves {
@@ -193,7 +195,7 @@ fn expected(case: &Case, guarantee: &str) -> Option<Expectation> {
 #[test]
 fn every_rule_answers_as_the_tables_say() {
     let cases = cases();
-    assert_eq!(cases.len(), 3 * 6 * 256 * PLANS.len());
+    assert_eq!(cases.len(), 3 * 6 * 512 * PLANS.len());
     for case in cases {
         for guarantee in GUARANTEES {
             let answer = (guarantee.rule)(&case.terms).map(|promise| promise.expectation);
@@ -295,6 +297,7 @@ fn the_texts_are_these() {
     duplicates MayBreak: brokers forget a producer's numbers together with its records, and this configuration may lose acknowledged ones | set acks=all, min.insync.replicas=2 and clean election: idempotence is as good as the brokers' memory
     duplicates MayBreak: without idempotence a retry whose first try arrived is a second copy | set enable.idempotence=true: brokers then recognise a retried batch and keep one copy
     duplicates MustHold: no fault was planned and no client reported a retry or an error
+    duplicates MayBreak: a producer that gave up records after delivery.timeout.ms begins a new epoch, and sends what it had in flight again under it | raise delivery.timeout.ms above the longest outage: a producer that gives nothing up keeps its numbers
     duplicates MustHold: an idempotent producer numbers its batches, and brokers that lose nothing refuse copies and gaps
     order MayBreak: without idempotence a retried batch may land behind the ones sent after it | set enable.idempotence=true: it keeps the order with up to five requests in flight
     order MayBreak: brokers forget a producer's numbers together with its records, and this configuration may lose acknowledged ones | set acks=all, min.insync.replicas=2 and clean election: idempotence is as good as the brokers' memory

@@ -68,8 +68,13 @@ fn bad_input_is_exit_2_and_one_clear_line() {
         (&["list", "nemesis"], "`nemeses`"),
         // Of the contract, and not built yet.
         (&["gate", "matrix.toml"], "command `gate` is not in this build"),
-        (&["run", "--target", "lab"], "`--target lab` is not in this build"),
-        (&["run", "--overlap"], "flag `--overlap` is not in this build"),
+        (&["run", "--target", "mqtt"], "`--target mqtt` is not in this build"),
+        (&["run", "--sink", "x"], "flag `--sink` is not in this build"),
+        (&["run", "--nemesis", "kill@1s"], "does not say how long"),
+        (&["run", "--nemesis", "kill@1s+20s"], "--duration 21s"),
+        (&["run", "--nemesis", "kill,pause@1s+1s"], "do not go together"),
+        (&["run", "--cluster", "c.toml"], "--target kafka"),
+        (&["run", "--target", "kafka", "--cluster", "c.toml"], "c.toml"),
         (&["run", "--format", "junit"], "`--format junit` is not in this build"),
         (&["matrix", "durability", "--shard", "1/2"], "flag `--shard` is not in this build"),
         (&["list", "claims"], "`<WHAT> claims` is not in this build"),
@@ -139,7 +144,7 @@ fn help_leads_with_examples_and_names_what_is_built() {
     for name in ["isolate-leader", "none", "ack-before-append", "log", "reference", "production"] {
         assert!(run.contains(name), "help names `{name}`");
     }
-    assert!(!run.contains("--cluster") && !run.contains("mqtt"), "what is not built is absent");
+    assert!(!run.contains("--sink") && !run.contains("mqtt"), "what is not built is absent");
     let (code, stdout, _) = outcome(&["--version"], dir.path());
     assert_eq!((code, stdout.trim()), (0, concat!("highwater ", env!("CARGO_PKG_VERSION"))));
 }
