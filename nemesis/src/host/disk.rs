@@ -53,7 +53,7 @@ pub(super) fn power_failure(host: &HostSpec, id: &str) -> Procedure {
              case $src in /dev/*) ;; *) echo \"$m is mounted from $src, which is no device\" >&2; exit 78;; esac\n\
              p=$(hw_pid)\n[ -n \"$p\" ] || {{ echo 'the broker does not run: nobody to hit' >&2; exit 78; }}\n\
              opt=$(findmnt -n -o VFS-OPTIONS \"$m\")\nprintf '%s\\n' \"$src\" \"$fs\" \"$opt\" \"$m\" >{about}; sync {about}\n\
-             hw_hold\nkill -KILL $p\nhw_gone $p\nbefore=$(hw_bytes \"$m\")\nexec 9<\"$src\"\nhw_shutdown \"$m\"\nat=$m\n{UNMOUNT}\n\
+             hw_hold\nhw_kill $p\nbefore=$(hw_bytes \"$m\")\nexec 9<\"$src\"\nhw_shutdown \"$m\"\nat=$m\n{UNMOUNT}\n\
              mount -t \"$fs\" -o \"$opt\" \"$src\" \"$m\"\nafter=$(hw_bytes \"$m\")\n\
              echo \"lost $((before-after))\"\n"
         ),
@@ -97,7 +97,7 @@ pub(super) fn read_only(host: &HostSpec, id: &str) -> Procedure {
         ),
         undo: format!(
             "{functions}{is_read_only}[ -s {about} ] || exit 0\n{{ read -r src; read -r fs; read -r opt; read -r at; }} <{about}\n\
-             if hw_ro \"$at\" || ! findmnt -n \"$at\" >/dev/null; then\n  p=$(hw_pid)\n  [ -z \"$p\" ] || {{ kill -KILL $p; hw_gone $p; }}\n  \
+             if hw_ro \"$at\" || ! findmnt -n \"$at\" >/dev/null; then\n  p=$(hw_pid)\n  [ -z \"$p\" ] || hw_kill $p\n  \
              exec 9<\"$src\"\n  if findmnt -n \"$at\" >/dev/null; then {UNMOUNT}; fi\n  \
              e2fsck -p \"$src\" >/dev/null || [ $? -lt 4 ] || exit 1\n  mount -t \"$fs\" -o \"$opt\" \"$src\" \"$at\" || exit 1\n  exec 9<&-\nfi\nhw_start\n"
         ),

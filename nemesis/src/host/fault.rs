@@ -15,12 +15,36 @@ pub struct Peer {
     pub there: Vec<u16>,
 }
 
+/// Which packets of a link a fault touches, as the host that is hit sees them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// Those that arrive from the peers: this host is deaf.
+    In,
+    /// Those that leave for the peers: this host is mute.
+    Out,
+    /// All.
+    #[default]
+    Both,
+}
+
+/// A partition's log on a host's disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogName {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: u32,
+}
+
 /// A fault of one host, with everything it needs to know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HostFault {
     /// The broker dies by SIGKILL and stays dead.
     Kill,
+    /// The broker is told to stop, and stays down.
+    Stop,
     /// The broker is stopped by SIGSTOP.
     Pause,
     /// The broker dies by SIGKILL and is started again at once.
@@ -29,6 +53,9 @@ pub enum HostFault {
     Cut {
         /// The far ends.
         peers: Vec<Peer>,
+        /// What comes, what goes, or both.
+        #[serde(default)]
+        direction: Direction,
         /// Connections are reset.
         reset: bool,
     },
@@ -45,6 +72,32 @@ pub enum HostFault {
         peers: Vec<Peer>,
         /// For how long, in milliseconds.
         ms: u32,
+        /// And so much more or less, in milliseconds.
+        #[serde(default)]
+        jitter_ms: u32,
+    },
+    /// Packets to the peers overtake each other.
+    Reorder {
+        /// The far ends.
+        peers: Vec<Peer>,
+        /// How many of a hundred overtake.
+        percent: u8,
+        /// By how long the others wait, in milliseconds.
+        ms: u32,
+    },
+    /// Packets to the peers arrive twice.
+    Duplicate {
+        /// The far ends.
+        peers: Vec<Peer>,
+        /// How many of a hundred.
+        percent: u8,
+    },
+    /// Packets to the peers have a bit turned.
+    Corrupt {
+        /// The far ends.
+        peers: Vec<Peer>,
+        /// How many of a hundred.
+        percent: u8,
     },
     /// What leaves for the peers is slowed down.
     Bandwidth {
@@ -57,10 +110,33 @@ pub enum HostFault {
     DropCache,
     /// Power is lost: what was not synced is gone.
     PowerFailure,
+    /// The broker's disk is slow.
+    SlowDisk {
+        /// As if it did so many KiB a second, reading and writing apart.
+        kib: u32,
+    },
     /// The broker's disk is full.
     DiskFull,
     /// The broker's file system turns read-only.
     ReadOnly,
+    /// The end of a partition's newest segment is cut off while the broker is stopped.
+    TruncateLog {
+        /// Which log; otherwise that which was written last.
+        log: Option<LogName>,
+        /// So many bytes, at most the segment.
+        bytes: u64,
+    },
+    /// One bit of a partition's newest segment is turned while the broker is stopped.
+    FlipBit {
+        /// Which log; otherwise that which was written last.
+        log: Option<LogName>,
+        /// Where: drawn from this.
+        seed: u64,
+    },
+    /// A copy of the data directory is kept, for `restore-snapshot`.
+    Snapshot,
+    /// The broker comes back with the data directory of its snapshot.
+    RestoreSnapshot,
     /// The host's clock jumps.
     ClockBump {
         /// By so many milliseconds, backwards if negative.
@@ -79,21 +155,30 @@ pub struct Kind {
 
 impl HostFault {
     /// Every kind, in the order they are listed.
-    pub const KINDS: [Kind; 12] = [
+    pub const KINDS: [Kind; 21] = [
         Kind { name: "kill", summary: "SIGKILL, and kept down" },
+        Kind { name: "stop", summary: "SIGTERM or `systemctl stop`, and kept down" },
         Kind { name: "pause", summary: "SIGSTOP" },
         Kind { name: "restart", summary: "SIGKILL, and started again at once" },
         Kind { name: "cut", summary: "iptables: packets between this node and its peers are dropped" },
         Kind { name: "loss", summary: "iptables: a part of these packets is dropped" },
         Kind { name: "delay", summary: "tc netem: packets to its peers wait" },
-        Kind { name: "bandwidth", summary: "tc: what leaves for its peers is slowed down" },
+        Kind { name: "reorder", summary: "tc netem: packets to its peers overtake each other" },
+        Kind { name: "duplicate", summary: "tc netem: packets to its peers arrive twice" },
+        Kind { name: "corrupt", summary: "tc netem: packets to its peers have a bit turned" },
+        Kind { name: "bandwidth", summary: "tc htb: what leaves for its peers is slowed down" },
         Kind { name: "drop-cache", summary: "the page cache forgets what is clean" },
         Kind {
             name: "power-failure",
             summary: "SIGKILL, file system shut down without a flush, mounted again",
         },
+        Kind { name: "slow-disk", summary: "cgroup io.max or blkio: the broker's disk is slowed down" },
         Kind { name: "disk-full", summary: "a file fills the data directory's file system" },
         Kind { name: "read-only", summary: "the data directory's file system turns read-only" },
+        Kind { name: "truncate-log", summary: "a stopped broker's newest segment loses its end" },
+        Kind { name: "flip-bit", summary: "a bit of a stopped broker's newest segment is turned" },
+        Kind { name: "snapshot", summary: "a copy of the data directory is kept, for restore-snapshot" },
+        Kind { name: "restore-snapshot", summary: "the broker comes back with the data of its snapshot" },
         Kind { name: "clock-bump", summary: "the host's clock jumps" },
     ];
 
@@ -102,25 +187,45 @@ impl HostFault {
     pub const fn name(&self) -> &'static str {
         let place = match self {
             Self::Kill => 0,
-            Self::Pause => 1,
-            Self::Restart => 2,
-            Self::Cut { .. } => 3,
-            Self::Loss { .. } => 4,
-            Self::Delay { .. } => 5,
-            Self::Bandwidth { .. } => 6,
-            Self::DropCache => 7,
-            Self::PowerFailure => 8,
-            Self::DiskFull => 9,
-            Self::ReadOnly => 10,
-            Self::ClockBump { .. } => 11,
+            Self::Stop => 1,
+            Self::Pause => 2,
+            Self::Restart => 3,
+            Self::Cut { .. } => 4,
+            Self::Loss { .. } => 5,
+            Self::Delay { .. } => 6,
+            Self::Reorder { .. } => 7,
+            Self::Duplicate { .. } => 8,
+            Self::Corrupt { .. } => 9,
+            Self::Bandwidth { .. } => 10,
+            Self::DropCache => 11,
+            Self::PowerFailure => 12,
+            Self::SlowDisk { .. } => 13,
+            Self::DiskFull => 14,
+            Self::ReadOnly => 15,
+            Self::TruncateLog { .. } => 16,
+            Self::FlipBit { .. } => 17,
+            Self::Snapshot => 18,
+            Self::RestoreSnapshot => 19,
+            Self::ClockBump { .. } => 20,
         };
         Self::KINDS[place].name
     }
 
-    /// Whether the broker itself is down while it lasts.
+    /// Whether the broker itself is down while it lasts, or for a moment of it.
     #[must_use]
     pub const fn takes_down(&self) -> bool {
-        matches!(self, Self::Kill | Self::Pause | Self::Restart | Self::PowerFailure)
+        matches!(
+            self,
+            Self::Kill
+                | Self::Stop
+                | Self::Pause
+                | Self::Restart
+                | Self::PowerFailure
+                | Self::TruncateLog { .. }
+                | Self::FlipBit { .. }
+                | Self::Snapshot
+                | Self::RestoreSnapshot
+        )
     }
 }
 

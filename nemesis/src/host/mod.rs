@@ -4,11 +4,15 @@
 
 mod disk;
 mod fault;
+mod files;
 mod network;
 mod process;
+mod shape;
+mod slow;
+mod snapshot;
 mod spec;
 
-pub use fault::{HostFault, Kind, Peer};
+pub use fault::{Direction, HostFault, Kind, LogName, Peer};
 pub use spec::{HostSpec, Service};
 
 /// A fault as shell scripts. Each is complete in itself, and `undo` and `gone` may run any number of times.
@@ -30,16 +34,25 @@ pub struct Procedure {
 pub fn procedure(fault: &HostFault, host: &HostSpec, id: &str) -> Procedure {
     match fault {
         HostFault::Kill => process::kill(host, id),
+        HostFault::Stop => process::stop(host),
         HostFault::Pause => process::pause(host, id),
         HostFault::Restart => process::restart(host),
-        HostFault::Cut { peers, reset } => network::cut(host, id, peers, *reset),
+        HostFault::Cut { peers, direction, reset } => network::cut(host, id, peers, *direction, *reset),
         HostFault::Loss { peers, percent } => network::loss(host, id, peers, *percent),
-        HostFault::Delay { peers, ms } => network::delay(peers, *ms),
-        HostFault::Bandwidth { peers, kbit } => network::bandwidth(peers, *kbit),
+        HostFault::Delay { peers, ms, jitter_ms } => shape::delay(host, peers, *ms, *jitter_ms),
+        HostFault::Reorder { peers, percent, ms } => shape::reorder(host, peers, *percent, *ms),
+        HostFault::Duplicate { peers, percent } => shape::duplicate(host, peers, *percent),
+        HostFault::Corrupt { peers, percent } => shape::corrupt(host, peers, *percent),
+        HostFault::Bandwidth { peers, kbit } => shape::bandwidth(host, peers, *kbit),
         HostFault::DropCache => disk::drop_cache(),
         HostFault::PowerFailure => disk::power_failure(host, id),
+        HostFault::SlowDisk { kib } => slow::disk(host, id, *kib),
         HostFault::DiskFull => disk::full(host, id),
         HostFault::ReadOnly => disk::read_only(host, id),
+        HostFault::TruncateLog { log, bytes } => files::truncate(host, id, log.as_ref(), *bytes),
+        HostFault::FlipBit { log, seed } => files::flip_bit(host, id, log.as_ref(), *seed),
+        HostFault::Snapshot => snapshot::take(host, id),
+        HostFault::RestoreSnapshot => snapshot::restore(host, id),
         HostFault::ClockBump { ms } => disk::clock_bump(*ms, id),
     }
 }

@@ -1,18 +1,12 @@
-//! Faults of the network, by `iptables` and `tc`. Only what carries our tag is ever made or removed: a chain
-//! of our own hooked in front, a root qdisc with our own handle; where another root qdisc has been set up by
-//! somebody, nothing is done. No rule ever matches the port of ssh.
+//! Packets that do not arrive, by `iptables`. Only what carries our tag is ever made or removed: a chain of our
+//! own, hooked in front. No rule ever matches the port of ssh.
 
 use std::fmt::Write as _;
 
 use super::Procedure;
-use super::fault::Peer;
+use super::fault::{Direction, Peer};
 use super::spec::HostSpec;
 use crate::node::quote;
-
-/// The handle of our qdiscs: `HW`.
-const HANDLE: &str = "4857:";
-/// Below this ssh would be cut off too.
-const KBIT_MIN: u32 = 128;
 
 /// The chain of a fault; iptables takes 28 characters.
 fn chain(id: &str) -> String {
@@ -24,10 +18,24 @@ fn tool(address: &str) -> &'static str {
     if address.contains(':') { "ip6tables" } else { "iptables" }
 }
 
+impl Direction {
+    /// Whether packets are meant whose source (`-s`) or destination (`-d`) the peer is.
+    const fn covers(self, arriving: bool) -> bool {
+        match self {
+            Self::Both => true,
+            Self::In => arriving,
+            Self::Out => !arriving,
+        }
+    }
+}
+
 /// The rules about one peer, each ending in `what`.
-fn rules(text: &mut String, chain: &str, host: &HostSpec, peer: &Peer, what: &str) {
+fn rules(text: &mut String, chain: &str, host: &HostSpec, peer: &Peer, direction: Direction, what: &str) {
     let (tool, address, ssh) = (tool(&peer.address), quote(&peer.address), host.ssh_port);
     let mut rule = |matching: &str| {
+        if !direction.covers(matching.starts_with("-s")) {
+            return;
+        }
         // Writing to a string does not fail.
         let _ = writeln!(text, "{tool} -w 5 -A {chain} -p tcp {matching} {what}");
     };
@@ -45,7 +53,7 @@ fn rules(text: &mut String, chain: &str, host: &HostSpec, peer: &Peer, what: &st
     }
 }
 
-fn with_chain(host: &HostSpec, id: &str, peers: &[Peer], what: &str) -> Procedure {
+fn with_chain(host: &HostSpec, id: &str, peers: &[Peer], direction: Direction, what: &str) -> Procedure {
     let chain = chain(id);
     let mut tools: Vec<_> = peers.iter().map(|peer| tool(&peer.address)).collect();
     tools.sort_unstable();
@@ -68,7 +76,7 @@ fn with_chain(host: &HostSpec, id: &str, peers: &[Peer], what: &str) -> Procedur
         let _ = writeln!(gone, "all=$({tool} -w 5 -S) || exit 1\ncase $all in *{chain}*) exit 1;; esac");
     }
     for peer in peers {
-        rules(&mut apply, &chain, host, peer, what);
+        rules(&mut apply, &chain, host, peer, direction, what);
     }
     for tool in &tools {
         let _ = writeln!(apply, "{tool} -w 5 -I INPUT 1 -j {chain}\n{tool} -w 5 -I OUTPUT 1 -j {chain}");
@@ -76,51 +84,25 @@ fn with_chain(host: &HostSpec, id: &str, peers: &[Peer], what: &str) -> Procedur
     Procedure { apply, undo, in_force, gone }
 }
 
-/// Drops both directions, or answers with a reset.
-pub(super) fn cut(host: &HostSpec, id: &str, peers: &[Peer], reset: bool) -> Procedure {
-    with_chain(host, id, peers, if reset { "-j REJECT --reject-with tcp-reset" } else { "-j DROP" })
+/// Drops what comes, what goes, or both; or answers with a reset.
+pub(super) fn cut(host: &HostSpec, id: &str, peers: &[Peer], direction: Direction, reset: bool) -> Procedure {
+    with_chain(
+        host,
+        id,
+        peers,
+        direction,
+        if reset { "-j REJECT --reject-with tcp-reset" } else { "-j DROP" },
+    )
 }
 
 /// Drops some, at random.
 pub(super) fn loss(host: &HostSpec, id: &str, peers: &[Peer], percent: u8) -> Procedure {
     let probability = f64::from(percent.min(100)) / 100.0;
-    with_chain(host, id, peers, &format!("-m statistic --mode random --probability {probability:.2} -j DROP"))
-}
-
-/// The interface towards the peers, and the refusal to touch a root qdisc that somebody set up.
-fn interface(peers: &[Peer]) -> String {
-    let address = peers.first().map(|peer| quote(&peer.address)).unwrap_or_default();
-    format!(
-        "dev=$(ip -o route get {address} | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p')\n\
-         [ -n \"$dev\" ] || {{ echo 'no route to the peers' >&2; exit 1; }}\n"
+    with_chain(
+        host,
+        id,
+        peers,
+        Direction::Both,
+        &format!("-m statistic --mode random --probability {probability:.2} -j DROP"),
     )
-}
-
-fn shaped(peers: &[Peer], discipline: &str) -> Procedure {
-    let interface = interface(peers);
-    Procedure {
-        apply: format!(
-            "set -e\n{interface}root=$(tc qdisc show dev $dev root | head -n 1)\n\
-             case $root in ''|*' 0: '*) ;; *) echo \"interface $dev has a qdisc of somebody else: $root (remove it, or leave this fault out)\" >&2; exit 78;; esac\n\
-             tc qdisc add dev $dev root handle {HANDLE} {discipline} || {{ echo \"this kernel lacks what `tc qdisc … {}` needs\" >&2; exit 1; }}\n",
-            discipline.split(' ').next().unwrap_or_default()
-        ),
-        undo: format!(
-            "{interface}if tc qdisc show dev $dev root | grep -q ' {HANDLE} '; then tc qdisc del dev $dev root handle {HANDLE}; fi\n"
-        ),
-        in_force: format!("{interface}tc qdisc show dev $dev root | grep -q ' {HANDLE} '\n"),
-        gone: format!(
-            "{interface}all=$(tc qdisc show dev $dev) || exit 1\ncase $all in *' {HANDLE} '*) exit 1;; esac\n"
-        ),
-    }
-}
-
-/// Needs `sch_netem`; there is no other way to hold packets back.
-pub(super) fn delay(peers: &[Peer], ms: u32) -> Procedure {
-    shaped(peers, &format!("netem delay {ms}ms"))
-}
-
-/// A token bucket; the way of ssh is slowed down with the rest, so never below what it needs.
-pub(super) fn bandwidth(peers: &[Peer], kbit: u32) -> Procedure {
-    shaped(peers, &format!("tbf rate {}kbit burst 16kb latency 400ms", kbit.max(KBIT_MIN)))
 }

@@ -4,14 +4,26 @@
 use super::Procedure;
 use super::spec::HostSpec;
 
-const RUNNING: &str =
+/// Finds the process, or refuses.
+pub(super) const RUNNING: &str =
     "p=$(hw_pid)\n[ -n \"$p\" ] || { echo 'the broker does not run: nobody to hit' >&2; exit 78; }\n";
 
 /// Dies, and is kept down until the undo starts it.
 pub(super) fn kill(host: &HostSpec, _id: &str) -> Procedure {
     let functions = host.functions();
     Procedure {
-        apply: format!("{functions}{RUNNING}hw_hold\nkill -KILL $p\nhw_gone $p\n"),
+        apply: format!("{functions}{RUNNING}hw_hold\nhw_kill $p\n"),
+        undo: format!("{functions}hw_start\n"),
+        in_force: format!("{functions}[ -z \"$(hw_pid)\" ]\n"),
+        gone: format!("{functions}[ -n \"$(hw_pid)\" ]\n"),
+    }
+}
+
+/// Is told to stop, hands over what it leads, and is kept down until the undo starts it.
+pub(super) fn stop(host: &HostSpec) -> Procedure {
+    let functions = host.functions();
+    Procedure {
+        apply: format!("{functions}{RUNNING}hw_hold\nhw_stop $p\n"),
         undo: format!("{functions}hw_start\n"),
         in_force: format!("{functions}[ -z \"$(hw_pid)\" ]\n"),
         gone: format!("{functions}[ -n \"$(hw_pid)\" ]\n"),
@@ -22,7 +34,7 @@ pub(super) fn kill(host: &HostSpec, _id: &str) -> Procedure {
 pub(super) fn restart(host: &HostSpec) -> Procedure {
     let functions = host.functions();
     Procedure {
-        apply: format!("{functions}{RUNNING}kill -KILL $p\nhw_gone $p\nhw_start\n"),
+        apply: format!("{functions}{RUNNING}hw_kill $p\nhw_start\n"),
         undo: format!("{functions}hw_start\n"),
         in_force: format!("{functions}[ -n \"$(hw_pid)\" ]\n"),
         gone: format!("{functions}[ -n \"$(hw_pid)\" ]\n"),

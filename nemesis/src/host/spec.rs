@@ -4,6 +4,22 @@ use history::NodeId;
 
 use crate::node::quote;
 
+const SIGKILL: &str = "kill -KILL $1";
+/// A broker that is told to stop hands its partitions over first: a minute, in looks of 50 ms. One that has
+/// not ended by then is killed, lest it ends after its undo.
+const STOP_TRIES: u32 = 1200;
+
+/// The operator's own command, told whom it is about as `$HW_PID`, else ours.
+fn given(command: Option<&String>, ours: &str) -> String {
+    command
+        .map_or_else(|| ours.to_owned(), |command| format!("HW_PID=$1 sh -c {} </dev/null", quote(command)))
+}
+
+/// As systemd calls it in full.
+fn full_name(unit: &str) -> String {
+    if unit.ends_with(".service") { unit.to_owned() } else { format!("{unit}.service") }
+}
+
 /// How a broker's process is found, started and stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Service {
@@ -17,6 +33,10 @@ pub enum Service {
         process: Option<String>,
         /// Starts it; runs in the background, detached.
         start: String,
+        /// Ends it in an orderly way, where SIGTERM to its process is not how.
+        stop: Option<String>,
+        /// Ends it at once, where SIGKILL to its process is not how (a container's).
+        kill: Option<String>,
     },
 }
 
@@ -49,21 +69,31 @@ pub struct HostSpec {
 
 impl HostSpec {
     /// Shell functions about the broker's process: `hw_pid` writes its id if it lives, `hw_gone` waits for
-    /// its end, `hw_hold` keeps it from being started again, `hw_start` starts it unless it runs.
+    /// its end, `hw_hold` keeps it from being started again, `hw_kill` ends it at once and `hw_stop` in an
+    /// orderly way, `hw_start` starts it unless it runs.
     #[must_use]
     pub(super) fn functions(&self) -> String {
-        let (pid, hold, start) = match &self.service {
+        let (pid, hold, release, start, stop, kill) = match &self.service {
             Service::Unit(unit) => {
-                let unit = quote(unit);
+                // A mask in `/run` gives way to a unit file in `/etc`, where most brokers have theirs; a drop-in
+                // does not. It keeps systemd from starting the broker, whoever asks.
+                let dir = format!("/run/systemd/system/{}.d", full_name(unit));
+                let (unit, dir, file) =
+                    (quote(unit), quote(&dir), quote(&format!("{dir}/zz-highwater.conf")));
                 (
                     format!("systemctl show -p MainPID --value {unit} 2>/dev/null | grep -v '^0$' || true"),
-                    format!("systemctl mask --runtime {unit} >/dev/null 2>&1"),
                     format!(
-                        "systemctl unmask --runtime {unit} >/dev/null 2>&1 || true; systemctl reset-failed {unit} || true; systemctl start {unit}"
+                        "mkdir -p {dir} && printf '[Unit]\\nConditionPathExists=/run/highwater/never\\n[Service]\\nRestart=no\\n' >{file} && systemctl daemon-reload"
                     ),
+                    format!(
+                        "if [ -e {file} ]; then rm -f {file}; rmdir {dir} 2>/dev/null || true; systemctl daemon-reload; fi"
+                    ),
+                    format!("systemctl reset-failed {unit} || true; systemctl start {unit}"),
+                    format!("systemctl --no-block stop {unit}"),
+                    SIGKILL.to_owned(),
                 )
             }
-            Service::Command { pid_file, process, start } => {
+            Service::Command { pid_file, process, start, stop, kill } => {
                 let named = process.as_ref().map_or_else(String::new, |process| {
                     format!(" && tr '\\0' ' ' </proc/$p/cmdline | grep -qF -e {}", quote(process))
                 });
@@ -74,16 +104,21 @@ impl HostSpec {
                         quote(pid_file)
                     ),
                     ":".to_owned(),
+                    ":".to_owned(),
                     format!("setsid nohup sh -c {} </dev/null >/dev/null 2>&1 &", quote(start)),
+                    given(stop.as_ref(), "kill -TERM $1"),
+                    given(kill.as_ref(), SIGKILL),
                 )
             }
         };
         format!(
             "hw_pid() {{\n  {pid}\n}}\n\
              hw_gone() {{\n  n=0\n  while [ -e /proc/$1 ] && ! grep -q '^State:.[ZX]' /proc/$1/status 2>/dev/null; do\n    \
-             n=$((n+1)); [ $n -lt 200 ] || {{ echo \"process $1 does not die\" >&2; return 1; }}; sleep 0.05\n  done\n}}\n\
+             n=$((n+1)); [ $n -lt ${{2:-200}} ] || {{ echo \"process $1 does not die\" >&2; return 1; }}; sleep 0.05\n  done\n}}\n\
              hw_hold() {{\n  {hold}\n}}\n\
-             hw_start() {{\n  [ -z \"$(hw_pid)\" ] || return 0\n  {start}\n  n=0\n  while [ -z \"$(hw_pid)\" ]; do\n    \
+             hw_kill() {{\n  {kill}\n  hw_gone $1\n}}\n\
+             hw_stop() {{\n  {stop}\n  hw_gone $1 {STOP_TRIES} || {{ kill -KILL $1; hw_gone $1; return 1; }}\n}}\n\
+             hw_start() {{\n  {release}\n  [ -z \"$(hw_pid)\" ] || return 0\n  {start}\n  n=0\n  while [ -z \"$(hw_pid)\" ]; do\n    \
              n=$((n+1)); [ $n -lt 200 ] || {{ echo 'the broker does not start' >&2; return 1; }}; sleep 0.05\n  done\n}}\n"
         )
     }

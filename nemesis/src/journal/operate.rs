@@ -29,16 +29,18 @@ pub struct FaultOrder<'a> {
 }
 
 /// What a fault touched, as far as the host counts it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Applied {
-    /// Bytes by which the files shrank at a power failure.
+    /// Bytes by which the files shrank at a power failure, or were cut.
     pub lost_bytes: u64,
-    /// Packets dropped.
+    /// Packets dropped, or held up on their way.
     pub packets: u64,
     /// Bytes of them.
     pub bytes: u64,
     /// There was nothing left to undo: its host had healed itself.
     pub already: bool,
+    /// By which mechanism, or on which file, where that is the host's choice.
+    pub by: Option<String>,
 }
 
 impl Applied {
@@ -50,11 +52,12 @@ impl Applied {
             let mut number = || words.next().and_then(|word| word.parse::<i64>().ok()).unwrap_or(0);
             match what {
                 Some("lost") => found.lost_bytes += u64::try_from(number()).unwrap_or(0),
-                Some("dropped") => {
+                Some("dropped" | "touched") => {
                     found.packets += u64::try_from(number()).unwrap_or(0);
                     found.bytes += u64::try_from(number()).unwrap_or(0);
                 }
                 Some("already") => found.already = true,
+                Some("by") => found.by = line.get(3..).map(str::to_owned),
                 _ => {}
             }
         }

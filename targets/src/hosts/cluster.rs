@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use history::{Manner, Nanos, NodeId, Note, Partition, clock};
-use nemesis::host::{HostFault, HostSpec, running_script};
+use nemesis::host::{Direction, HostFault, HostSpec, running_script};
 use nemesis::journal::{self, Applied, Entry, FaultOrder, Journal, JournalError, OperateError};
 use nemesis::node::{Node, NodeError, Request};
 use nemesis::{Cluster, FaultError, Link, Touched};
@@ -371,9 +371,13 @@ impl Cluster for HostCluster {
         let specs: Vec<_> = self.hosts.iter().map(|host| host.spec.clone()).collect();
         let reset = manner == Manner::Reset;
         let cuts = cuts::spread(&specs, links)?;
-        let faults = cuts
-            .into_iter()
-            .map(|cut| (cut.node, HostFault::Cut { peers: cut.peers, reset }, Why::Cut(cut.links)));
+        let faults = cuts.into_iter().map(|cut| {
+            (
+                cut.node,
+                HostFault::Cut { peers: cut.peers, direction: Direction::Both, reset },
+                Why::Cut(cut.links),
+            )
+        });
         self.apply(faults.collect())
     }
 

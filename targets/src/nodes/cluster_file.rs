@@ -119,6 +119,10 @@ struct NodeTable {
     process: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     start: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stop: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kill: Option<String>,
     #[serde(default)]
     logs: Vec<String>,
     #[serde(default)]
@@ -178,11 +182,18 @@ impl ClusterFile {
         for node in &self.nodes {
             let id = node.id;
             let service = match (&node.unit, &node.pid_file, &node.start) {
+                (Some(_), None, None) if node.stop.is_some() || node.kill.is_some() => {
+                    return Err(wrong(format!(
+                        "node `{id}` has `stop` or `kill` beside `unit` (systemd stops a unit; leave them out)"
+                    )));
+                }
                 (Some(unit), None, None) => Service::Unit(unit.clone()),
                 (None, Some(pid_file), Some(start)) => Service::Command {
                     pid_file: pid_file.clone(),
                     process: node.process.clone(),
                     start: start.clone(),
+                    stop: node.stop.clone(),
+                    kill: node.kill.clone(),
                 },
                 _ => {
                     return Err(wrong(format!(

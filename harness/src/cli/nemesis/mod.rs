@@ -1,6 +1,8 @@
 //! `highwater nemesis`: single faults by hand, on a cluster that `highwater cluster up` keeps up (`--cluster` is its
 //! directory) and on real hosts (`--cluster` is a cluster file).
 
+mod fault;
+mod guard;
 mod hosts;
 mod running;
 
@@ -44,7 +46,7 @@ pub(super) struct NemesisCommand {
 enum Action {
     /// Print every command of a fault of real hosts with its undo; run nothing
     #[command(before_help = EXAMPLES)]
-    Plan(hosts::FaultArgs),
+    Plan(fault::FaultArgs),
     Apply(ApplyCommand),
     Status(StatusCommand),
     Undo(UndoCommand),
@@ -69,7 +71,7 @@ struct ApplyCommand {
     #[command(flatten)]
     cluster: ClusterArgs,
     #[command(flatten)]
-    manner: hosts::MannerArgs,
+    manner: fault::MannerArgs,
     #[command(flatten)]
     guard: GuardArgs,
 }
@@ -139,7 +141,7 @@ impl ApplyCommand {
                 if self.partition.is_some() {
                     return Err(anyhow::anyhow!("real hosts are hit by --node, not by --partition").into());
                 }
-                let fault = hosts::FaultArgs {
+                let fault = fault::FaultArgs {
                     fault: self.fault,
                     cluster: file.clone(),
                     node: self.node.context("which broker is to be hit? (add --node N)")?,
@@ -205,7 +207,7 @@ fn is_cluster_file(path: &Path) -> bool {
 /// The faults of either sort, each name once.
 fn faults() -> Vec<PossibleValue> {
     let mut all: Vec<PossibleValue> = built_nemeses().collect();
-    for fault in hosts::faults() {
+    for fault in fault::faults() {
         if all.iter().all(|known| known.get_name() != fault.get_name()) {
             all.push(fault);
         }

@@ -27,7 +27,7 @@ pub(super) struct Stand {
 }
 
 /// Says past the test runner's capture that nothing was tested.
-fn skip(why: &str) {
+pub(super) fn skip(why: &str) {
     let _ = writeln!(std::io::stderr(), "SKIPPED: faults on hosts: {why}");
 }
 
@@ -75,6 +75,7 @@ impl Stand {
         let mut stand = Self { dir, namespace, device, sshd: None };
         stand.start_sshd();
         stand.write_cluster_file("breakable = true");
+        stand.write_log();
         let started = stand.inside(&format!("setsid sh {root}/broker.sh </dev/null >/dev/null 2>&1 &"));
         started.expect("the broker starts");
         assert!(poll(UP, || stand.broker().is_some()), "the broker is up");
@@ -148,6 +149,30 @@ impl Stand {
         let sshd = self.sshd.as_ref().expect("it is up").id();
         let script = script.replace('\'', "'\\''");
         sh(&format!("nsenter -t {sshd} --net --mount sh -c '{script}'"))
+    }
+
+    /// What makes the disk look like a broker's: a log of a partition with a segment that holds records.
+    pub(super) fn write_log(&self) {
+        let data = self.path("data").display().to_string();
+        let segment = self.segment();
+        self.inside(&format!(
+            "set -e; mkdir -p {data}/orders-0; echo version=1 >{data}/meta.properties; seq 1 4000 >{segment}; sync -f {data}"
+        ))
+        .expect("writable");
+    }
+
+    /// That segment, as the host calls it.
+    pub(super) fn segment(&self) -> String {
+        self.path("data/orders-0/00000000000000000000.log").display().to_string()
+    }
+
+    /// Whether the host throttles the device of the data.
+    pub(super) fn throttled(&self) -> bool {
+        let name = self.device.trim_start_matches("/dev/");
+        self.inside(&format!(
+            "d=$(cat /sys/class/block/{name}/dev); find /sys/fs/cgroup -name io.max -o -name blkio.throttle.write_bps_device | xargs grep -qs \"^$d \""
+        ))
+        .is_ok()
     }
 
     /// The broker's process, if it lives, and whether it is stopped.
