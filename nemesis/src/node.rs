@@ -113,6 +113,14 @@ pub enum NodeError {
     },
 }
 
+impl NodeError {
+    /// Whether the command has certainly not begun: nobody let us in. A connection that broke says nothing.
+    #[must_use]
+    pub const fn nothing_ran(&self) -> bool {
+        matches!(self, Self::HostKey { .. } | Self::Denied { .. } | Self::Sudo { .. } | Self::Spawn { .. })
+    }
+}
+
 /// A machine that commands can be run on.
 pub trait Node: Send + Sync {
     /// Its name in errors.

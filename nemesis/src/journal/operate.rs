@@ -105,8 +105,10 @@ pub fn apply(node: &dyn Node, journal: &Journal, order: &FaultOrder<'_>) -> Resu
         Ok(said) => Ok(Applied::read(&said)),
         Err(error) => {
             // Refused or undone half way: if the host can say that nothing is left, nothing is.
-            if matches!(error, NodeError::Failed { .. })
-                && open_on(node, &spec.state_dir).is_ok_and(|open| open.iter().all(|(other, _)| other != id))
+            if error.nothing_ran()
+                || matches!(error, NodeError::Failed { .. })
+                    && open_on(node, &spec.state_dir)
+                        .is_ok_and(|open| open.iter().all(|(other, _)| other != id))
             {
                 journal.close(id)?;
             }

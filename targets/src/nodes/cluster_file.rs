@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use history::NodeId;
 use nemesis::host::{HostSpec, Service};
@@ -87,6 +88,18 @@ pub struct Reach {
     /// File of known host keys.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub known_hosts: Option<PathBuf>,
+    /// A configuration file of ssh instead of the user's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config: Option<PathBuf>,
+    /// Bastions on the way, as `ssh -J` takes them: `[user@]host[:port],…`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jump: Option<String>,
+    /// Socket of the agent, or `none`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity_agent: Option<String>,
+    /// Seconds that a connection may take to be there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connect_timeout: Option<u16>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -178,6 +191,14 @@ impl ClusterFile {
         if self.nodes.is_empty() {
             return Err(wrong("it names no node (add a table [[node]])".to_owned()));
         }
+        if self.ssh.connect_timeout == Some(0) {
+            return Err(wrong("`connect_timeout` is 0 (give seconds, at least 1)".to_owned()));
+        }
+        if let Some(jump) = &self.ssh.jump
+            && (jump.starts_with('-') || jump.contains(char::is_whitespace) || jump.is_empty())
+        {
+            return Err(wrong(format!("`jump` is `{jump}` (give [user@]host[:port], or several by commas)")));
+        }
         let mut hosts = Vec::new();
         for node in &self.nodes {
             let id = node.id;
@@ -260,6 +281,10 @@ impl ClusterFile {
             port: table.port.or(self.ssh.port),
             key: table.key.clone().or_else(|| self.ssh.key.clone()),
             known_hosts: self.ssh.known_hosts.clone(),
+            config: self.ssh.config.clone(),
+            jump: self.ssh.jump.clone(),
+            identity_agent: self.ssh.identity_agent.clone(),
+            connect_timeout: self.ssh.connect_timeout.map(|seconds| Duration::from_secs(seconds.into())),
             via,
         };
         Ok(Arc::new(SshNode::connect(options)?))
@@ -307,6 +332,11 @@ unit = \"kafka\"
         assert!(relative.contains("absolute path"), "{relative}");
         let option = error(&GOOD.replace("host = \"b1\"", "host = \"-oProxyCommand=x\""));
         assert!(option.contains("give a name or an address"), "{option}");
+        let systemd = error(&GOOD.replace("unit = \"kafka\"", "unit = \"kafka\"\nstop = \"x\""));
+        assert!(systemd.contains("systemd stops a unit"), "{systemd}");
+        let ssh = |line: &str| error(&GOOD.replace("[ssh]\n", &format!("[ssh]\n{line}\n")));
+        assert!(ssh("connect_timeout = 0").contains("at least 1"));
+        assert!(ssh("jump = \"-oProxyCommand=x\"").contains("give [user@]host[:port]"));
         let (_, node) = GOOD.split_once("[[node]]").unwrap();
         assert!(error(&format!("{GOOD}[[node]]{node}")).contains("there twice"));
     }

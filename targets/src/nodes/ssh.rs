@@ -1,9 +1,11 @@
 //! A node behind the system's `ssh`: its agent, configuration, bastions and hardware keys work as they do by
-//! hand. One connection is kept open and shared by all commands (ControlMaster); where it was lost, each
-//! command opens its own until the next one is there.
+//! hand. One connection is kept open and shared by all commands (ControlMaster); where it was lost, the next
+//! command makes it anew, once. A command whose connection breaks under it is not repeated: nobody knows how
+//! far it came.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use nemesis::node::{Answer, Node, NodeError, Request, one_line, quote};
@@ -12,8 +14,10 @@ use tempfile::TempDir;
 use super::exec::{self, Ended};
 use super::shell;
 
-/// How long a connection may take to be there.
+/// How long a connection may take to be there, unless the cluster file says otherwise.
 const CONNECT: Duration = Duration::from_secs(10);
+/// How long a program may take that says who we are.
+const PROBE: Duration = Duration::from_secs(10);
 /// What `ssh` exits with when it is at fault, not the command.
 const SSH_FAILED: i32 = 255;
 /// How long the shared connection outlives a process that was killed, in seconds.
@@ -32,6 +36,14 @@ pub struct SshOptions {
     pub key: Option<PathBuf>,
     /// File of known host keys; otherwise ssh's own.
     pub known_hosts: Option<PathBuf>,
+    /// A configuration file of ssh instead of the user's own.
+    pub config: Option<PathBuf>,
+    /// Bastions on the way, as `ssh -J` takes them; their keys are ssh's configuration's.
+    pub jump: Option<String>,
+    /// Socket of the agent, or `none`; otherwise `SSH_AUTH_SOCK`.
+    pub identity_agent: Option<String>,
+    /// How long a connection may take to be there; otherwise 10 s.
+    pub connect_timeout: Option<Duration>,
     /// Words put before `ssh`, such as `ip netns exec NAME`: where the way to the host begins.
     pub via: Vec<String>,
 }
@@ -42,38 +54,58 @@ pub struct SshNode {
     options: SshOptions,
     is_root: bool,
     sockets: TempDir,
+    /// Two that made the connection anew at once would leave one of theirs behind.
+    renewing: Mutex<()>,
 }
 
 impl SshNode {
     /// Connects, and finds out as whom.
     ///
     /// # Errors
-    /// If the host cannot be reached within 10 s, shows another key than the one on record, or does not let us
-    /// in.
+    /// If the host cannot be reached in time, shows another key than the one on record, or does not let us in.
     pub fn connect(options: SshOptions) -> Result<Self, NodeError> {
         let spawn =
             |source| NodeError::Spawn { host: options.host.clone(), program: "ssh".to_owned(), source };
         // Not in the run's directory: the path of a socket has at most 108 bytes.
         let sockets = tempfile::Builder::new().prefix("hw-").tempdir_in("/tmp").map_err(spawn)?;
-        let mut node = Self { options: options.clone(), is_root: false, sockets };
-        let said = node.sockets.path().join("stderr");
+        let mut node = Self { options, is_root: false, sockets, renewing: Mutex::new(()) };
+        node.share()?;
+        let probe = Request { what: "probe", script: "id -u", stdin: &[], within: PROBE, root: false };
+        node.is_root = node.script(&probe)?.trim() == "0";
+        Ok(node)
+    }
+
+    /// Opens the connection that commands share, unless it is there.
+    fn share(&self) -> Result<(), NodeError> {
+        let _alone = self.renewing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if self.socket().exists() {
+            return Ok(());
+        }
+        let spawn =
+            |source| NodeError::Spawn { host: self.options.host.clone(), program: "ssh".to_owned(), source };
+        let said = self.sockets.path().join("stderr");
         let stderr = std::fs::File::create(&said).map_err(spawn)?;
-        let mut master = node.ssh(&["-o", "ControlMaster=yes", "-o", &format!("ControlPersist={PERSIST_S}")]);
+        let mut master = self.ssh(&["-o", "ControlMaster=yes", "-o", &format!("ControlPersist={PERSIST_S}")]);
         // It goes to the background holding what it was given, so it is given a file and no pipe.
         master
             .args(["-N", "-f"])
-            .arg(&options.host)
+            .arg(&self.options.host)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(stderr);
         let status = master.status().map_err(spawn)?;
-        let stderr = std::fs::read_to_string(&said).unwrap_or_default();
-        if !status.success() {
-            return Err(node.refused(&stderr));
+        if status.success() {
+            return Ok(());
         }
-        let probe = Request { what: "probe", script: "id -u", stdin: &[], within: CONNECT, root: false };
-        node.is_root = node.script(&probe)?.trim() == "0";
-        Ok(node)
+        Err(self.refused(&std::fs::read_to_string(&said).unwrap_or_default()))
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.sockets.path().join("c")
+    }
+
+    fn timeout(&self) -> Duration {
+        self.options.connect_timeout.unwrap_or(CONNECT)
     }
 
     fn ssh(&self, more: &[&str]) -> Command {
@@ -82,15 +114,24 @@ impl SshNode {
         if let Some(rest) = self.options.via.get(1..) {
             command.args(rest).arg("ssh");
         }
-        let socket = self.sockets.path().join("c");
+        if let Some(file) = &self.options.config {
+            command.arg("-F").arg(file);
+        }
         command
             .args(["-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"])
             .args(["-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"])
             .arg("-o")
-            .arg(format!("ConnectTimeout={}", CONNECT.as_secs()))
+            .arg(format!("ConnectTimeout={}", self.timeout().as_secs().max(1)))
             .arg("-o")
-            .arg(format!("ControlPath={}", socket.display()))
+            .arg(format!("ControlPath={}", self.socket().display()))
             .args(more);
+        for (name, value) in
+            [("ProxyJump", &self.options.jump), ("IdentityAgent", &self.options.identity_agent)]
+        {
+            if let Some(value) = value {
+                command.arg("-o").arg(format!("{name}={value}"));
+            }
+        }
         if let Some(file) = &self.options.known_hosts {
             command.arg("-o").arg(format!("UserKnownHostsFile={}", file.display()));
         }
@@ -124,8 +165,18 @@ impl SshNode {
         if stderr.contains("Permission denied") || stderr.contains("Too many authentication failures") {
             return NodeError::Denied { host, user: self.user(), stderr: one_line(stderr) };
         }
-        let port = self.options.port.map(|port| format!(" -p {port}")).unwrap_or_default();
-        NodeError::Unreachable { command: format!("ssh{port} {host} true"), host, stderr: one_line(stderr) }
+        let part = |flag: &str, value: Option<String>| value.map(|value| format!(" {flag} {value}"));
+        let command = [
+            part("-F", self.options.config.as_ref().map(|file| quote(&file.display().to_string()))),
+            part("-J", self.options.jump.clone()),
+            part("-l", self.options.user.clone()),
+            part("-p", self.options.port.map(|port| port.to_string())),
+        ]
+        .into_iter()
+        .flatten()
+        .collect::<String>();
+        let command = format!("ssh{command} {host} true");
+        NodeError::Unreachable { command, host, stderr: one_line(stderr) }
     }
 }
 
@@ -135,11 +186,12 @@ impl Node for SshNode {
     }
 
     fn run(&self, request: &Request<'_>) -> Result<Answer, NodeError> {
+        self.share()?;
         let words = shell::words(request, self.is_root);
         let line = words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ");
         let mut command = self.ssh(&["-o", "ControlMaster=no"]);
         command.arg(&self.options.host).arg("--").arg(line);
-        let within = request.within + CONNECT + shell::GRACE;
+        let within = request.within + self.timeout() + shell::GRACE;
         let ended = exec::run(command, request.stdin, within).map_err(|source| NodeError::Spawn {
             host: self.options.host.clone(),
             program: "ssh".to_owned(),

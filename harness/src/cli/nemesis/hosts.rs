@@ -4,11 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, ensure};
-use nemesis::host::procedure;
+use nemesis::host::{HostSpec, procedure};
 use nemesis::journal::{self, FaultOrder};
 use serde::Serialize;
 use targets::causes::with_causes;
-use targets::nodes::ClusterFile;
+use targets::nodes::{self, ClusterFile};
 
 use super::fault::FaultArgs;
 use crate::cli::flags::GuardArgs;
@@ -84,11 +84,9 @@ pub(super) fn status(cluster: Option<&Path>, json: bool) -> Outcome {
         .collect();
     if let Some(path) = cluster {
         let file = ClusterFile::read(path)?;
-        for spec in file.hosts()? {
-            let open = file
-                .connect(spec.node)
-                .and_then(|node| journal::open_on(node.as_ref(), &spec.state_dir))
-                .map_err(|error| Failure::new(Exit::Unreachable, anyhow!(with_causes(&error))))?;
+        let hosts = file.hosts()?;
+        for (spec, open) in hosts.iter().zip(nodes::each(&hosts, |spec| open_on(&file, spec))) {
+            let open = open.map_err(|error| Failure::new(Exit::Unreachable, anyhow!(error)))?;
             for (id, fault) in open {
                 match rows.iter_mut().find(|row| row.id == id) {
                     Some(row) => row.on_record.push("host"),
@@ -126,14 +124,18 @@ pub(super) fn status(cluster: Option<&Path>, json: bool) -> Outcome {
 pub(super) fn undo(id: Option<&str>, cluster: Option<&Path>) -> Outcome {
     let journal = state::journal()?;
     let mut entries = journal.entries()?;
+    // A host that cannot be asked keeps nobody else from being mended.
+    let mut failures = Vec::new();
     if let Some(path) = cluster {
-        entries.extend(on_hosts(&ClusterFile::read(path)?, &entries)?);
+        let (found, unasked) = on_hosts(&ClusterFile::read(path)?, &entries)?;
+        entries.extend(found);
+        failures.extend(unasked);
     }
     if let Some(id) = id {
         entries.retain(|entry| entry.id == id);
-        ensure_found(!entries.is_empty(), id)?;
+        ensure_found(!entries.is_empty() || !failures.is_empty(), id)?;
     }
-    let (mut undone, mut failures) = (0, Vec::new());
+    let mut undone = 0;
     // The last one first: a fault may have been put upon another.
     for entry in entries.iter().rev() {
         let outcome = ClusterFile::read(&entry.cluster_file)
@@ -150,14 +152,14 @@ pub(super) fn undo(id: Option<&str>, cluster: Option<&Path>) -> Outcome {
                 undone += 1;
                 eprintln!("undone: {} on host {} ({})", entry.fault, entry.host, entry.id);
             }
-            Err(error) => failures.push(format!("`{}`: {error}", entry.id)),
+            Err(error) => failures.push(format!("failed to undo `{}`: {error}", entry.id)),
         }
     }
     if failures.is_empty() {
         print(&format!("{undone} undone, nothing is open\n"))?;
         return Ok(Exit::Held);
     }
-    Err(Failure::new(Exit::CleanUpFailed, anyhow!("failed to undo {}", failures.join("; "))))
+    Err(Failure::new(Exit::CleanUpFailed, anyhow!("{}", failures.join("; "))))
 }
 
 fn ensure_found(found: bool, id: &str) -> anyhow::Result<()> {
@@ -165,14 +167,26 @@ fn ensure_found(found: bool, id: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What a host has on record.
+fn open_on(file: &ClusterFile, spec: &HostSpec) -> Result<Vec<(String, String)>, String> {
+    file.connect(spec.node)
+        .and_then(|node| journal::open_on(node.as_ref(), &spec.state_dir))
+        .map_err(|error| with_causes(&error))
+}
+
 /// What hosts have on record and this machine has not: another controller's, or one whose record here is lost.
-/// The host knows the undo itself.
-fn on_hosts(file: &ClusterFile, known: &[journal::Entry]) -> anyhow::Result<Vec<journal::Entry>> {
-    let mut found = Vec::new();
-    for spec in file.hosts()? {
-        let node = file.connect(spec.node).map_err(|error| anyhow!(with_causes(&error)))?;
-        let open =
-            journal::open_on(node.as_ref(), &spec.state_dir).map_err(|error| anyhow!(with_causes(&error)))?;
+/// The host knows the undo itself. And which hosts could not be asked.
+fn on_hosts(
+    file: &ClusterFile,
+    known: &[journal::Entry],
+) -> anyhow::Result<(Vec<journal::Entry>, Vec<String>)> {
+    let (mut found, mut unasked) = (Vec::new(), Vec::new());
+    let hosts = file.hosts()?;
+    for (spec, open) in hosts.iter().zip(nodes::each(&hosts, |spec| open_on(file, spec))) {
+        let open = open.unwrap_or_else(|error| {
+            unasked.push(error);
+            Vec::new()
+        });
         for (id, fault) in open.into_iter().filter(|(id, _)| known.iter().all(|entry| entry.id != *id)) {
             found.push(journal::Entry {
                 id,
@@ -186,5 +200,5 @@ fn on_hosts(file: &ClusterFile, known: &[journal::Entry]) -> anyhow::Result<Vec<
             });
         }
     }
-    Ok(found)
+    Ok((found, unasked))
 }

@@ -2,7 +2,9 @@
 //! leaves nothing; and what must be refused is.
 
 mod lab;
+mod refusals;
 mod stand;
+mod ways;
 
 use std::time::Duration;
 
@@ -269,55 +271,6 @@ fn damage_has_the_place_and_the_size_that_was_asked_for() {
     let (code, said) = stand.run(&(apply(&stand, "truncate-log", "5m") + " --log ../../etc/3"));
     assert!(code == 2 && said.contains("is no topic"), "{code}: {said}");
     assert!(is_whole(&stand) && stand.on_record() == 0);
-}
-
-#[test]
-fn what_is_not_clearly_asked_for_is_refused_and_nothing_is_broken() {
-    let Some(stand) = Stand::new("guard") else { return };
-    let file = stand.cluster_file().display().to_string();
-    let refused = |line: &str, exit: i32, part: &str| {
-        let (code, said) = stand.run(line);
-        assert!(code == exit && said.contains(part), "`{line}`: exit {code}: {said}");
-        assert!(is_whole(&stand) && stand.on_record() == 0, "`{line}` broke something");
-        let (_, status) = stand.run("nemesis status");
-        assert!(status.contains("no fault is open"), "{status}");
-    };
-    refused(&format!("nemesis apply kill --cluster {file} --node 1"), 2, "--allow-destructive");
-    refused(
-        &format!("nemesis apply kill --cluster {file} --node 9 --allow-destructive"),
-        2,
-        "has no node `9`",
-    );
-    refused(
-        &format!("nemesis apply kill --cluster {file} --node 2 --allow-destructive"),
-        2,
-        "`breakable = true`",
-    );
-    if stand.inside("tc qdisc add dev lo root netem delay 1ms").is_ok() {
-        stand.inside("tc qdisc del dev lo root").expect("ours");
-    } else {
-        refused(&apply(&stand, "delay", "5s"), 3, "this kernel lacks");
-    }
-    stand
-        .inside("tc qdisc add dev lo root handle 77: tbf rate 100mbit burst 32kb latency 50ms")
-        .expect("tbf");
-    refused(&apply(&stand, "bandwidth", "5s"), 3, "a qdisc of somebody else");
-    stand.inside("tc qdisc show dev lo | grep -q ' 77: '").expect("it is left alone");
-    stand.inside("tc qdisc del dev lo root").expect("ours");
-    refused(&apply(&stand, "clock-bump", "5s"), 3, "shares its clock");
-    std::fs::rename(stand.path("user"), stand.path("user.away")).expect("renamed");
-    refused(&apply(&stand, "kill", "5s"), 3, "does not let `root` in");
-    std::fs::rename(stand.path("user.away"), stand.path("user")).expect("renamed");
-    let known = std::fs::read(stand.path("known")).expect("readable");
-    stand::sh(&format!(
-        "cd {}; printf '[127.0.0.1]:2222 %s\\n' \"$(cut -d' ' -f1,2 user.pub)\" >known",
-        stand.dir.path().display()
-    ))
-    .expect("written");
-    refused(&apply(&stand, "kill", "5s"), 3, "shows a key that is not on record");
-    std::fs::write(stand.path("known"), known).expect("written");
-    stand.write_cluster_file("breakable = true\nprocess = \"some-other-program\"");
-    refused(&apply(&stand, "kill", "5s"), 3, "the broker does not run: nobody to hit");
 }
 
 #[test]

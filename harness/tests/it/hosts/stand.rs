@@ -96,7 +96,7 @@ impl Stand {
         .expect("keys");
         let config = format!(
             "Port 2222\nListenAddress 127.0.0.1\nHostKey {root}/host\nAuthorizedKeysFile {root}/authorized\n\
-             StrictModes no\nUsePAM no\nPidFile none\nPermitRootLogin prohibit-password\nPasswordAuthentication no\n"
+             SetEnv PATH={root}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nStrictModes no\nUsePAM no\nPidFile none\nPermitRootLogin prohibit-password\nPasswordAuthentication no\n"
         );
         fs::write(self.path("sshd.conf"), config).expect("writable");
         let sshd = find("sshd").expect("looked for before").display().to_string();
@@ -138,6 +138,19 @@ impl Stand {
 
     pub(super) fn cluster_file(&self) -> PathBuf {
         self.path("cluster.toml")
+    }
+
+    /// Puts a program of this name first on the host's path.
+    pub(super) fn tool(&self, name: &str, script: &str) {
+        let path = self.path("bin").join(name);
+        fs::create_dir_all(self.path("bin")).expect("writable");
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("writable");
+        sh(&format!("chmod +x {}", path.display())).expect("ours");
+    }
+
+    /// The host has its own program again.
+    pub(super) fn no_tool(&self, name: &str) {
+        fs::remove_file(self.path("bin").join(name)).expect("it was there");
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {

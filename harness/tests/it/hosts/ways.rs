@@ -1,0 +1,126 @@
+//! Ways to a host: by way of another, with an agent's key, over a connection that broke; and how its broker is
+//! ended where it says so itself.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use history::NodeId;
+use nemesis::node::{Node, Request};
+use targets::nodes::ClusterFile;
+
+use super::stand::{Stand, sh};
+use super::{HEALED, apply, is_whole};
+use crate::stage::poll;
+
+/// The `sshd` that serves a connection, found from its command upwards.
+const SERVED_BY: &str = "p=$PPID; while [ \"$(cat /proc/$p/comm)\" != sshd ]; do p=$(awk '/^PPid/ { print $2 }' /proc/$p/status); done; echo $p";
+
+fn ask(node: &dyn Node, script: &str) -> String {
+    let request = Request { what: "ask", script, stdin: &[], within: Duration::from_secs(20), root: true };
+    node.script(&request).expect("it answers").trim().to_owned()
+}
+
+#[test]
+fn a_connection_that_broke_is_made_anew_and_shared_again() {
+    let Some(stand) = Stand::new("broken") else { return };
+    let file = ClusterFile::read(&stand.cluster_file()).expect("a cluster file");
+    let node = file.connect(NodeId(1)).expect("it is up");
+    let first = ask(node.as_ref(), SERVED_BY);
+    assert_eq!(first, ask(node.as_ref(), SERVED_BY), "one connection for all");
+    // A process that this test's own sshd started, by its id.
+    sh(&format!("kill -KILL {first}")).expect("root");
+    let second = ask(node.as_ref(), SERVED_BY);
+    assert_ne!(first, second);
+    // Where ssh had not noticed yet, that command went its own way, and the next one mends it.
+    let shared = || ask(node.as_ref(), SERVED_BY) == ask(node.as_ref(), SERVED_BY);
+    assert!(poll(HEALED, shared), "one connection for all again");
+}
+
+/// An agent of this test alone; it ends with it.
+struct Agent(Child);
+
+impl Agent {
+    fn new(socket: &Path) -> Self {
+        let child = Command::new("ssh-agent").args(["-D", "-a"]).arg(socket).stdout(Stdio::null()).spawn();
+        let agent = Self(child.expect("ssh-agent comes with ssh"));
+        assert!(poll(HEALED, || socket.exists()), "the agent is up");
+        agent
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn an_agent_and_a_bastion_are_used_as_ssh_would() {
+    let Some(stand) = Stand::new("ways") else { return };
+    let root = stand.dir.path().display().to_string();
+    let whole = std::fs::read_to_string(stand.cluster_file()).expect("readable");
+    let write = |text: String| std::fs::write(stand.cluster_file(), text).expect("writable");
+    let status = || stand.run(&format!("nemesis status --cluster {}", stand.cluster_file().display()));
+    // Node 2 is never there, and has no part in this.
+    let (whole, _) = whole.rsplit_once("[[node]]").expect("two nodes");
+    let agent = stand.path("agent");
+    let by_agent = whole
+        .replace(&format!("key = \"{root}/user\""), &format!("identity_agent = \"{}\"", agent.display()));
+    assert_ne!(by_agent, whole);
+    write(by_agent);
+    let _running = Agent::new(&agent);
+    let (code, said) = status();
+    assert!(
+        code == 3 && said.contains("host `127.0.0.1` does not let `root` in"),
+        "no key yet: {code}: {said}"
+    );
+    sh(&format!("SSH_AUTH_SOCK={} ssh-add -q {root}/user", agent.display())).expect("added");
+    let (code, said) = status();
+    assert!(code == 0 && said.contains("no fault is open"), "{code}: {said}");
+    // The bastion is known to a configuration file of ssh alone.
+    let config = format!(
+        "Host bastion\n HostName 127.0.0.1\n Port 2222\n User root\n IdentityFile {root}/user\n UserKnownHostsFile {root}/known\n"
+    );
+    std::fs::write(stand.path("config"), config).expect("writable");
+    write(whole.replace(
+        "[ssh]\n",
+        &format!("[ssh]\nconfig = \"{root}/config\"\njump = \"bastion\"\nconnect_timeout = 20\n"),
+    ));
+    let before = accepted(&stand);
+    let (code, said) = status();
+    assert!(code == 0 && said.contains("no fault is open"), "{code}: {said}");
+    assert_eq!(accepted(&stand) - before, 2, "in at the bastion, and at the host");
+    write(
+        whole.replace("[ssh]\n", &format!("[ssh]\nconfig = \"{root}/config\"\njump = \"nobody.invalid\"\n")),
+    );
+    let (code, said) = status();
+    assert!(
+        code == 3 && said.contains("failed to reach host `127.0.0.1`") && said.contains("-J nobody.invalid"),
+        "{code}: {said}"
+    );
+}
+
+/// How often sshd has let somebody in.
+fn accepted(stand: &Stand) -> usize {
+    let log = std::fs::read_to_string(stand.path("sshd.log")).expect("readable");
+    log.lines().filter(|line| line.contains("Accepted publickey")).count()
+}
+
+#[test]
+fn a_broker_is_ended_as_its_node_says() {
+    let Some(stand) = Stand::new("end") else { return };
+    let root = stand.dir.path().display().to_string();
+    stand.write_cluster_file(&format!(
+        "breakable = true\nstop = \"echo stop >>{root}/ended; kill $HW_PID\"\nkill = \"echo kill >>{root}/ended; kill -9 $HW_PID\""
+    ));
+    for fault in ["stop", "kill"] {
+        let (code, said) = stand.run(&apply(&stand, fault, "5m"));
+        assert_eq!(code, 0, "{fault}: {said}");
+        assert!(stand.broker().is_none(), "{fault}");
+        assert_eq!(stand.run("nemesis undo --all").0, 0);
+        assert!(is_whole(&stand));
+    }
+    assert_eq!(std::fs::read_to_string(stand.path("ended")).expect("written"), "stop\nkill\n");
+}
