@@ -11,4 +11,5 @@ pub mod nodes;
 pub mod process;
 pub mod proxy;
 pub mod reference;
+pub mod survey;
 pub mod view;

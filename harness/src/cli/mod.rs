@@ -22,6 +22,7 @@ mod output;
 pub(crate) mod quantity;
 mod run;
 mod runs;
+mod survey;
 #[cfg(test)]
 mod tests;
 
@@ -71,6 +72,9 @@ enum Command {
     /// One application under test, as told on stdin
     #[command(hide = true)]
     Actor,
+    /// One look at a cluster, as told on stdin
+    #[command(hide = true)]
+    Survey,
 }
 
 /// A command that could not do what was asked.
@@ -144,5 +148,6 @@ fn dispatch(command: Command) -> Outcome {
         Command::Bench(command) => command.execute(),
         Command::Broker => node::execute(),
         Command::Actor => actor::execute(),
+        Command::Survey => survey::execute(),
     }
 }

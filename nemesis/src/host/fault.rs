@@ -211,6 +211,21 @@ impl HostFault {
         Self::KINDS[place].name
     }
 
+    /// Whether it holds back packets, or drops them.
+    #[must_use]
+    pub const fn touches_network(&self) -> bool {
+        matches!(
+            self,
+            Self::Cut { .. }
+                | Self::Loss { .. }
+                | Self::Delay { .. }
+                | Self::Reorder { .. }
+                | Self::Duplicate { .. }
+                | Self::Corrupt { .. }
+                | Self::Bandwidth { .. }
+        )
+    }
+
     /// Whether the broker itself is down while it lasts, or for a moment of it.
     #[must_use]
     pub const fn takes_down(&self) -> bool {

@@ -57,6 +57,12 @@ pub fn procedure(fault: &HostFault, host: &HostSpec, id: &str) -> Procedure {
     }
 }
 
+/// What our chains begin with, and the handle of our qdiscs.
+pub(crate) const NETWORK_TAGS: (&str, &str) = (network::CHAIN, shape::HANDLE);
+
+/// The faults whose qdisc that is.
+pub(crate) const SHAPING: [&str; 5] = ["delay", "reorder", "duplicate", "corrupt", "bandwidth"];
+
 /// Starts the broker of a host unless it runs, and waits until its process is there.
 #[must_use]
 pub fn start_script(host: &HostSpec) -> String {
@@ -67,4 +73,17 @@ pub fn start_script(host: &HostSpec) -> String {
 #[must_use]
 pub fn running_script(host: &HostSpec) -> String {
     format!("{}p=$(hw_pid)\n[ -n \"$p\" ] && ! grep -q '^State:.[Tt]' /proc/$p/status\n", host.functions())
+}
+
+/// Writes the id of the broker's process; nothing if it does not run.
+#[must_use]
+pub fn pid_script(host: &HostSpec) -> String {
+    format!("{}hw_pid\n", host.functions())
+}
+
+/// Writes the mount point of the data directory; fails, and says why, where it is not one that faults of disks may
+/// be tried on.
+#[must_use]
+pub fn mount_script(host: &HostSpec) -> String {
+    format!("{}hw_mount\n", host.mount_functions())
 }

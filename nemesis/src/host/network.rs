@@ -8,10 +8,13 @@ use super::fault::{Direction, Peer};
 use super::spec::HostSpec;
 use crate::node::quote;
 
+/// What our chains begin with.
+pub(super) const CHAIN: &str = "HIGHWATER-";
+
 /// The chain of a fault; iptables takes 28 characters.
 fn chain(id: &str) -> String {
     let id: String = id.chars().filter(char::is_ascii_alphanumeric).take(18).collect();
-    format!("HIGHWATER-{id}")
+    format!("{CHAIN}{id}")
 }
 
 fn tool(address: &str) -> &'static str {

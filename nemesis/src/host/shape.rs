@@ -12,7 +12,7 @@ use super::spec::HostSpec;
 use crate::node::quote;
 
 /// The handle of our qdiscs: `HW`.
-const HANDLE: &str = "4857:";
+pub(super) const HANDLE: &str = "4857:";
 /// A broker that cannot say a word is cut off, and `cut` does that better.
 const KBIT_MIN: u32 = 8;
 /// As fast as anything.

@@ -124,13 +124,14 @@ impl HostSpec {
     }
 
     /// Shell functions about the file system of the data directory: `hw_mount` names its mount point, and
-    /// refuses one that holds more than the data.
+    /// refuses one that holds more than the data, or the record of faults: its undo must outlive the disk.
     #[must_use]
     pub(super) fn mount_functions(&self) -> String {
-        let data = quote(&self.data_dir);
+        let (data, state) = (quote(&self.data_dir), quote(&self.state_dir));
         format!(
             "hw_mount() {{\n  m=$(findmnt -n -o TARGET --target {data}) || {{ echo \"data directory `echo {data}` is not there\" >&2; return 1; }}\n  \
              case $m in /|/var|/home|/usr|/tmp|/opt) echo \"data directory `echo {data}` is not on its own mount but on $m\" >&2; return 1;; esac\n  \
+             if [ \"$(findmnt -n -o TARGET --target {state} 2>/dev/null)\" = \"$m\" ]; then echo \"the record of faults {state} is on the disk of the data, $m (give it another state_dir)\" >&2; return 1; fi\n  \
              echo \"$m\"\n}}\n"
         )
     }

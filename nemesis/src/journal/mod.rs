@@ -7,7 +7,9 @@
 
 mod entry;
 mod host;
+mod leftovers;
 mod operate;
 
 pub use entry::{Entry, Journal, JournalError};
+pub use leftovers::leftovers;
 pub use operate::{Applied, FaultOrder, OperateError, apply, in_force, open_on, renew, undo};

@@ -9,9 +9,9 @@ use crate::host::{HostFault, HostSpec, procedure};
 use crate::node::{Node, NodeError, Request};
 
 /// How long applying or undoing may take: a broker starts in it.
-const WITHIN: Duration = Duration::from_secs(90);
+pub(super) const WITHIN: Duration = Duration::from_secs(90);
 /// How long a look may take.
-const LOOK: Duration = Duration::from_secs(15);
+pub(super) const LOOK: Duration = Duration::from_secs(15);
 
 /// A fault to apply.
 #[derive(Debug, Clone, Copy)]
@@ -76,7 +76,7 @@ pub enum OperateError {
     Node(#[from] NodeError),
 }
 
-fn as_root<'a>(what: &'a str, script: &'a str, within: Duration) -> Request<'a> {
+pub(super) fn as_root<'a>(what: &'a str, script: &'a str, within: Duration) -> Request<'a> {
     Request { what, script, stdin: &[], within, root: true }
 }
 

@@ -36,6 +36,15 @@ pub struct ClusterView {
     pub nodes: Vec<NodeId>,
 }
 
+/// Where a cluster's brokers are, as they say themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addresses {
+    /// The cluster's id, if it tells.
+    pub cluster_id: Option<String>,
+    /// `HOST:PORT` of each.
+    pub brokers: Vec<(NodeId, String)>,
+}
+
 /// Something about topics or metadata failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
@@ -54,22 +63,22 @@ pub enum AdminError {
     #[error("topic `{0}` exists already (pass --allow-existing-topic to use it, or another --topic)")]
     Exists(String),
     /// The cluster refused.
-    #[error("failed to {action} topic `{topic}`: the cluster answered {code:?}{}", hint(*.code))]
+    #[error("failed to {action} `{name}`: the cluster answered {code:?}{}", hint(*.code))]
     Refused {
-        /// What was tried, as a verb.
+        /// What was tried, as a verb and what with: `create topic`.
         action: &'static str,
-        /// The topic.
-        topic: String,
+        /// Its name.
+        name: String,
         /// Its answer.
         code: RDKafkaErrorCode,
     },
     /// The client failed.
-    #[error("failed to {action} topic `{topic}`")]
+    #[error("failed to {action} `{name}`")]
     Client {
-        /// What was tried, as a verb.
+        /// What was tried, as a verb and what with: `create topic`.
         action: &'static str,
-        /// The topic.
-        topic: String,
+        /// Its name.
+        name: String,
         /// What the client said.
         #[source]
         source: Box<KafkaError>,
@@ -128,14 +137,28 @@ impl Admin {
     /// # Errors
     /// If nobody answers within `timeout`.
     pub fn probe(&self, timeout: Duration) -> Result<ClusterView, AdminError> {
+        let Addresses { cluster_id, brokers } = self.addresses(timeout)?;
+        Ok(ClusterView { cluster_id, nodes: brokers.into_iter().map(|(node, _)| node).collect() })
+    }
+
+    /// Who is there, and where.
+    ///
+    /// # Errors
+    /// If nobody answers within `timeout`.
+    pub fn addresses(&self, timeout: Duration) -> Result<Addresses, AdminError> {
         let client = self.client.inner();
         let metadata = client.fetch_metadata(None, timeout).map_err(|source| AdminError::Unreachable {
             bootstrap: self.bootstrap.clone(),
             timeout,
             source: Box::new(source),
         })?;
-        let nodes = metadata.brokers().iter().map(|broker| NodeId(broker.id())).collect();
-        Ok(ClusterView { cluster_id: client.fetch_cluster_id(timeout), nodes })
+        let address = |host: &str, port| {
+            if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+        };
+        let brokers = metadata.brokers().iter();
+        let brokers =
+            brokers.map(|broker| (NodeId(broker.id()), address(broker.host(), broker.port()))).collect();
+        Ok(Addresses { cluster_id: client.fetch_cluster_id(timeout), brokers })
     }
 
     /// Creates a topic.
@@ -156,10 +179,12 @@ impl Admin {
             new = new.set(name, value);
         }
         let results = self.runtime.block_on(self.client.create_topics([&new], &options(timeout)));
-        match self.single("create", topic, results)? {
+        match self.single("create topic", topic, results)? {
             Ok(_) => Ok(()),
             Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => Err(AdminError::Exists(topic.to_owned())),
-            Err((_, code)) => Err(AdminError::Refused { action: "create", topic: topic.to_owned(), code }),
+            Err((_, code)) => {
+                Err(AdminError::Refused { action: "create topic", name: topic.to_owned(), code })
+            }
         }
     }
 
@@ -169,9 +194,11 @@ impl Admin {
     /// If the cluster refuses or does not answer.
     pub fn delete(&self, topic: &str, timeout: Duration) -> Result<(), AdminError> {
         let results = self.runtime.block_on(self.client.delete_topics(&[topic], &options(timeout)));
-        match self.single("delete", topic, results)? {
+        match self.single("delete topic", topic, results)? {
             Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => Ok(()),
-            Err((_, code)) => Err(AdminError::Refused { action: "delete", topic: topic.to_owned(), code }),
+            Err((_, code)) => {
+                Err(AdminError::Refused { action: "delete topic", name: topic.to_owned(), code })
+            }
         }
     }
 
@@ -180,11 +207,32 @@ impl Admin {
     /// # Errors
     /// If the cluster refuses or does not answer.
     pub fn describe(&self, topic: &str, timeout: Duration) -> Result<BTreeMap<String, String>, AdminError> {
-        let resource = ResourceSpecifier::Topic(topic);
-        let results = self.runtime.block_on(self.client.describe_configs([&resource], &options(timeout)));
-        let resource = self.single("describe", topic, results)?.map_err(|code| AdminError::Refused {
-            action: "describe",
-            topic: topic.to_owned(),
+        self.settings(&ResourceSpecifier::Topic(topic), "describe topic", topic, timeout)
+    }
+
+    /// The effective settings of a broker, by Kafka's names.
+    ///
+    /// # Errors
+    /// If the broker refuses or does not answer.
+    pub fn describe_broker(
+        &self,
+        node: NodeId,
+        timeout: Duration,
+    ) -> Result<BTreeMap<String, String>, AdminError> {
+        self.settings(&ResourceSpecifier::Broker(node.0), "describe broker", &node.to_string(), timeout)
+    }
+
+    fn settings(
+        &self,
+        resource: &ResourceSpecifier<'_>,
+        action: &'static str,
+        name: &str,
+        timeout: Duration,
+    ) -> Result<BTreeMap<String, String>, AdminError> {
+        let results = self.runtime.block_on(self.client.describe_configs([resource], &options(timeout)));
+        let resource = self.single(action, name, results)?.map_err(|code| AdminError::Refused {
+            action,
+            name: name.to_owned(),
             code,
         })?;
         let settings = resource.entries.into_iter().filter(|entry| !entry.is_sensitive);
@@ -197,7 +245,7 @@ impl Admin {
     /// If nobody answers within `timeout`.
     pub fn partitions(&self, topic: &str, timeout: Duration) -> Result<Vec<PartitionView>, AdminError> {
         let metadata = self.client.inner().fetch_metadata(Some(topic), timeout).map_err(|source| {
-            AdminError::Client { action: "look up", topic: topic.to_owned(), source: Box::new(source) }
+            AdminError::Client { action: "look up topic", name: topic.to_owned(), source: Box::new(source) }
         })?;
         let nodes = |ids: &[i32]| ids.iter().copied().map(NodeId).collect::<Vec<_>>();
         let found = metadata.topics().iter().find(|found| found.name() == topic);
@@ -218,11 +266,10 @@ impl Admin {
     fn single<T>(
         &self,
         action: &'static str,
-        topic: &str,
+        name: &str,
         results: Result<Vec<T>, KafkaError>,
     ) -> Result<T, AdminError> {
-        let failed =
-            |source| AdminError::Client { action, topic: topic.to_owned(), source: Box::new(source) };
+        let failed = |source| AdminError::Client { action, name: name.to_owned(), source: Box::new(source) };
         let first = results.map_err(failed)?.into_iter().next();
         first.ok_or_else(|| failed(KafkaError::AdminOp(RDKafkaErrorCode::Fail)))
     }

@@ -61,6 +61,9 @@ pub struct ClusterFile {
     /// Network namespace that the addresses are reachable from (a lab's).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
+    /// Properties of librdkafka for whoever asks the brokers, such as `security.protocol`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub kafka: BTreeMap<String, String>,
     /// How nodes are reached that say nothing of their own.
     #[serde(default)]
     pub ssh: Reach,

@@ -19,18 +19,18 @@ const REST: Duration = Duration::from_millis(500);
 const OUTPUT_MAX: u64 = 64 << 20;
 
 /// How a program ended.
-pub(super) struct Ended {
+pub(crate) struct Ended {
     /// Its exit code, 128 and the signal's number if one ended it; `None` if its time was over.
-    pub(super) code: Option<i32>,
-    pub(super) stdout: Vec<u8>,
-    pub(super) stderr: Vec<u8>,
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
 }
 
 /// Runs it in a process group of its own, so that its time limit ends what it started too.
 ///
 /// # Errors
 /// If it cannot be started.
-pub(super) fn run(mut command: Command, stdin: &[u8], within: Duration) -> io::Result<Ended> {
+pub(crate) fn run(mut command: Command, stdin: &[u8], within: Duration) -> io::Result<Ended> {
     command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
     let stdout = collect(child.stdout.take());

@@ -2,12 +2,14 @@
 
 mod cluster_file;
 mod each;
-mod exec;
+pub(crate) mod exec;
 mod local;
+mod owner;
 mod shell;
 mod ssh;
 
 pub use cluster_file::{ClusterFile, ClusterFileError, Reach};
 pub use each::each;
 pub use local::LocalNode;
+pub use owner::abandoned;
 pub use ssh::{SshNode, SshOptions};

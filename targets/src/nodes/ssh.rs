@@ -12,7 +12,7 @@ use nemesis::node::{Answer, Node, NodeError, Request, one_line, quote};
 use tempfile::TempDir;
 
 use super::exec::{self, Ended};
-use super::shell;
+use super::{owner, shell};
 
 /// How long a connection may take to be there, unless the cluster file says otherwise.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -66,8 +66,9 @@ impl SshNode {
     pub fn connect(options: SshOptions) -> Result<Self, NodeError> {
         let spawn =
             |source| NodeError::Spawn { host: options.host.clone(), program: "ssh".to_owned(), source };
-        // Not in the run's directory: the path of a socket has at most 108 bytes.
-        let sockets = tempfile::Builder::new().prefix("hw-").tempdir_in("/tmp").map_err(spawn)?;
+        let sockets =
+            tempfile::Builder::new().prefix(owner::PREFIX).tempdir_in(owner::PLACE).map_err(spawn)?;
+        owner::mark(sockets.path()).map_err(spawn)?;
         let mut node = Self { options, is_root: false, sockets, renewing: Mutex::new(()) };
         node.share()?;
         let probe = Request { what: "probe", script: "id -u", stdin: &[], within: PROBE, root: false };

@@ -14,7 +14,7 @@ use super::fault::FaultArgs;
 use crate::cli::flags::GuardArgs;
 use crate::cli::{Failure, Outcome, print};
 use crate::exit::Exit;
-use crate::state;
+use crate::state::{self, ClusterLock};
 
 /// Prints what would be run.
 pub(super) fn plan(command: &FaultArgs) -> Outcome {
@@ -38,11 +38,14 @@ pub(super) fn apply(order: &FaultArgs, lasts: Duration, guard: &GuardArgs) -> Ou
     let (file, spec, fault) = order.resolve()?;
     let journal = state::journal()?;
     guard.check(&file, &spec, &fault, &journal)?;
+    let _turn = ClusterLock::take(&file, &format!("nemesis apply {fault} --node {}", spec.node))?;
+    guard.check_cluster(&file)?;
     let lease_s = u32::try_from(lasts.as_secs()).context("--for is too long")?.max(1);
     let id = format!("hand-{}-{}", state::unique(), spec.node);
     let order = FaultOrder { id: &id, fault: &fault, spec: &spec, lease_s, cluster_file: &file.path };
     let unreachable = |error| Failure::new(Exit::Unreachable, anyhow!(with_causes(&error)));
     let node = file.connect(spec.node).map_err(unreachable)?;
+    GuardArgs::check_way_in(&spec, &fault, node.as_ref())?;
     let applied = journal::apply(node.as_ref(), &journal, &order).map_err(|error| {
         let left = journal.entries().is_ok_and(|open| open.iter().any(|entry| entry.id == id));
         let exit = if left { Exit::CleanUpFailed } else { Exit::Unreachable };

@@ -1,6 +1,8 @@
 //! Faults on a host over SSH: each is put in force, healed in time though its controller was killed, and
 //! leaves nothing; and what must be refused is.
 
+mod doctor;
+mod guards;
 mod lab;
 mod refusals;
 mod stand;
