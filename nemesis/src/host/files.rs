@@ -8,18 +8,23 @@ use super::process::RUNNING;
 use super::spec::HostSpec;
 use crate::node::quote;
 
+/// The data directory may hold a log directory for itself, as where it is a mount point.
+///
 /// `hw_segment` names the newest segment that holds records: of one log, or of the log written last. Kafka's
 /// own topics are left out of that choice.
 fn segment(host: &HostSpec, log: Option<&LogName>) -> String {
     let data = quote(&host.data_dir);
     let find = match log {
         None => format!(
-            "d=$(find {data}/ -mindepth 2 -maxdepth 2 -name '[0-9]*.log' -size +0c ! -path '*/__*' -printf '%T@ %h\\n' | sort -n | tail -n 1 | cut -d' ' -f2-)\n  \
+            "d=$(find {data}/ -mindepth 2 -maxdepth 3 -name '[0-9]*.log' -size +0c ! -path '*/__*' -printf '%T@ %h\\n' | sort -n | tail -n 1 | cut -d' ' -f2-)\n  \
              [ -n \"$d\" ] || {{ echo 'no log with records in' {data} >&2; return 1; }}"
         ),
         Some(LogName { topic, partition }) => {
-            let dir = quote(&format!("{}/{topic}-{partition}", host.data_dir));
-            format!("d={dir}\n  [ -d \"$d\" ] || {{ echo \"there is no log $d\" >&2; return 1; }}")
+            let name = quote(&format!("{topic}-{partition}"));
+            format!(
+                "for d in {data}/{name} {data}/*/{name}; do [ ! -d \"$d\" ] || break; done\n  \
+                 [ -d \"$d\" ] || {{ echo \"there is no log $d\" >&2; return 1; }}"
+            )
         }
     };
     format!(

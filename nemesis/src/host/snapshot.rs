@@ -16,13 +16,14 @@ const COPY_MAX_GIB: u32 = 4;
 fn functions(host: &HostSpec) -> String {
     let data = quote(&host.data_dir);
     format!(
-        "{}hw_data() {{\n  find \"$1\"/ -mindepth 1 -maxdepth 1 ! -name lost+found ! -name '.highwater-*' -print0\n}}\n\
+        "{}hw_is_data() {{\n  for f in \"$1\"/meta.properties \"$1\"/*/meta.properties; do [ ! -e \"$f\" ] || return 0; done\n  return 1\n}}\n\
+         hw_data() {{\n  find \"$1\"/ -mindepth 1 -maxdepth 1 ! -name lost+found ! -name '.highwater-*' -print0\n}}\n\
          hw_copy() {{\n  mkdir \"$2\" && hw_data \"$1\" | xargs -0r cp -a --reflink=auto -t \"$2\" && sync -f \"$2\"\n}}\n\
-         hw_fits() {{\n  [ -e {data}/meta.properties ] || {{ echo {data} 'does not look like a data directory of Kafka: it has no meta.properties' >&2; return 1; }}\n  \
+         hw_fits() {{\n  hw_is_data {data} || {{ echo {data} 'does not look like a data directory of Kafka: it has no meta.properties' >&2; return 1; }}\n  \
          need=$(du -sk {data} | cut -f1); free=$(df --output=avail -k \"$1\" | tail -n 1)\n  \
          [ $need -le $(({COPY_MAX_GIB} * 1048576)) ] || {{ echo {data} \"holds $((need/1024)) MiB, and at most {COPY_MAX_GIB} GiB are copied\" >&2; return 1; }}\n  \
          [ $((need + 65536)) -le $free ] || {{ echo \"a copy of $((need/1024)) MiB does not fit into $1, which has $((free/1024)) MiB\" >&2; return 1; }}\n}}\n\
-         hw_replace() {{\n  [ -e \"$1\"/meta.properties ] || return 1\n  hw_data {data} | xargs -0r rm -rf\n  \
+         hw_replace() {{\n  hw_is_data \"$1\" || return 1\n  hw_data {data} | xargs -0r rm -rf\n  \
          hw_data \"$1\" | xargs -0r cp -a -t {data} && sync -f {data}\n}}\n",
         host.functions()
     )

@@ -44,7 +44,10 @@ fn in_force(stand: &Stand, fault: &str) -> bool {
         }
         "snapshot" => {
             stand.broker().is_some()
-                && inside(&format!("ls {}/*/snapshot-of-1/meta.properties", stand.path("state").display()))
+                && inside(&format!(
+                    "ls {}/*/snapshot-of-1/more/meta.properties",
+                    stand.path("state").display()
+                ))
         }
         "power-failure" => stand.broker().is_none(),
         "disk-full" => inside(&format!(
@@ -255,6 +258,9 @@ fn damage_has_the_place_and_the_size_that_was_asked_for() {
     assert!(stand.inside(&cut).is_ok(), "the end is gone, the rest is there");
     assert_eq!(stand.run("nemesis undo --all").0, 0);
     stand.write_log();
+    let (code, said) = stand.run(&(apply(&stand, "truncate-log", "5m") + " --log payments/0 --bytes 9"));
+    assert!(code == 0 && said.contains("9 bytes of") && said.contains("/more/payments-0/"), "{said}");
+    assert_eq!(stand.run("nemesis undo --all").0, 0);
     let place = |seed: u64| {
         let line = apply(&stand, "flip-bit", "5m") + &format!(" --log orders/0 --seed {seed}");
         let (code, said) = stand.run(&line);

@@ -164,12 +164,14 @@ impl Stand {
         sh(&format!("nsenter -t {sshd} --net --mount sh -c '{script}'"))
     }
 
-    /// What makes the disk look like a broker's: a log of a partition with a segment that holds records.
+    /// What makes the disk look like a broker's: logs of partitions with segments that hold
+    /// records, one of them in a log directory below.
     pub(super) fn write_log(&self) {
         let data = self.path("data").display().to_string();
         let segment = self.segment();
         self.inside(&format!(
-            "set -e; mkdir -p {data}/orders-0; echo version=1 >{data}/meta.properties; seq 1 4000 >{segment}; sync -f {data}"
+            "set -e; mkdir -p {data}/orders-0 {data}/more/payments-0; echo version=1 >{data}/more/meta.properties; \
+             seq 1 50 >{data}/more/payments-0/00000000000000000000.log; seq 1 4000 >{segment}; sync -f {data}"
         ))
         .expect("writable");
     }
