@@ -4,6 +4,8 @@ use std::fmt;
 
 use history::{Manner, NodeId, Partition};
 
+use crate::impairment::Impairment;
+
 /// One end of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum End {
@@ -35,12 +37,12 @@ pub struct Link {
     pub to: End,
 }
 
-/// What a cut touched.
+/// What a fault of links touched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Touched {
-    /// Connections open at the cut or opened during it.
+    /// Connections open when it began or opened during it.
     pub connections: u64,
-    /// Bytes held back or thrown away.
+    /// Bytes held back, thrown away, delayed, or made to wait for their turn.
     pub bytes: u64,
 }
 
@@ -117,11 +119,18 @@ pub trait Cluster {
     /// # Errors
     /// If the target cannot cut one of them.
     fn cut(&mut self, links: &[Link], manner: Manner) -> Result<(), FaultError>;
-    /// Mends links and tells what the cut touched.
+    /// Impairs links that are whole, or impaired like that already.
+    ///
+    /// # Errors
+    /// If the target cannot impair one of them.
+    fn impair(&mut self, _: &[Link], _: Impairment) -> Result<(), FaultError> {
+        Err(FaultError::Unsupported { target: "this target", action: "impair links that it does not cut" })
+    }
+    /// Mends links and tells what their fault touched.
     ///
     /// # Errors
     /// If the target cannot mend one of them.
     fn heal(&mut self, links: &[Link]) -> Result<Touched, FaultError>;
-    /// Whether a link is cut.
+    /// Whether a link is cut or impaired.
     fn is_cut(&self, link: Link) -> bool;
 }

@@ -5,6 +5,7 @@
 pub mod catalog;
 pub mod cluster;
 pub mod host;
+mod impairment;
 pub mod journal;
 pub mod node;
 pub mod schedule;
@@ -15,5 +16,6 @@ mod testing;
 
 pub use catalog::CATALOG;
 pub use cluster::{Cluster, End, FaultError, Link, Touched};
+pub use impairment::{Direction, Impairment};
 pub use schedule::{ScheduleError, Timings, schedule};
 pub use spec::{Injected, Nemesis, Spec, find};

@@ -5,12 +5,21 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use nemesis::Direction;
 use nix::sys::socket::{MsgFlags, recv};
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use crate::proxy::gate::Gate;
-use crate::proxy::pump::{Counters, Ended, pump};
+use crate::proxy::line::Ration;
+use crate::proxy::pump::{Counters, Ended, Pump};
+
+/// The rations of a link, one for each direction.
+#[derive(Debug, Default)]
+pub(super) struct Rations {
+    requests: Ration,
+    answers: Ration,
+}
 
 /// A connection's sockets and counters, shared with the link that counts what a cut touches.
 pub(super) struct Connection {
@@ -18,21 +27,32 @@ pub(super) struct Connection {
     backend: OnceLock<TcpStream>,
     requests: Counters,
     answers: Counters,
+    rations: Arc<Rations>,
+    /// Its number on its link.
+    number: u64,
 }
 
 impl Connection {
-    pub(super) fn new(client: TcpStream) -> Self {
+    pub(super) fn new(client: TcpStream, rations: Arc<Rations>, number: u64) -> Self {
         // Small requests must not wait for each other's acknowledgements.
         let _ = client.set_nodelay(true);
-        Self { client, backend: OnceLock::new(), requests: Counters::default(), answers: Counters::default() }
+        let (requests, answers) = <(Counters, Counters)>::default();
+        Self { client, backend: OnceLock::new(), requests, answers, rations, number }
     }
 
-    /// Bytes that were sent into the connection and have not come out: those read and not passed on, and
+    /// Bytes that were sent into a direction and have not come out: those read and not passed on, and
     /// those that wait in the kernel to be read (a window may hold more on the sender's side: a lower bound).
-    pub(super) fn held_bytes(&self, scratch: &mut [u8]) -> u64 {
-        let pending = |counters: &Counters| counters.pending.load(Ordering::Relaxed);
-        let backend = self.backend.get().map_or(0, |backend| unread(backend, scratch));
-        pending(&self.requests) + pending(&self.answers) + unread(&self.client, scratch) + backend
+    pub(super) fn held_bytes(&self, direction: Direction, scratch: &mut [u8]) -> u64 {
+        let (counters, from) = match direction {
+            Direction::Requests => (&self.requests, Some(&self.client)),
+            Direction::Answers => (&self.answers, self.backend.get()),
+        };
+        counters.pending.load(Ordering::Relaxed) + from.map_or(0, |from| unread(from, scratch))
+    }
+
+    /// Bytes of both directions that an impairment has thrown away, delayed, or made wait.
+    pub(super) fn struck_bytes(&self) -> u64 {
+        self.requests.struck.load(Ordering::Relaxed) + self.answers.struck.load(Ordering::Relaxed)
     }
 
     /// Bytes passed on in both directions.
@@ -57,12 +77,14 @@ impl Connection {
 
     async fn run(&self, gate: &mut Gate) -> Ended {
         // A connection made during a cut is accepted, as by a host behind a silent link, and goes nowhere.
-        if gate.opened().await.is_err() {
+        if gate.connectable().await.is_err() {
             return Ended::Reset;
         }
         let Some(backend) = self.connect(gate).await else { return Ended::Reset };
-        let requests = pump(&self.client, backend, gate.clone(), &self.requests);
-        let answers = pump(backend, &self.client, gate.clone(), &self.answers);
+        let requests = self.pump(Direction::Requests, backend);
+        let answers = self.pump(Direction::Answers, backend);
+        let requests = requests.run(gate.clone());
+        let answers = answers.run(gate.clone());
         tokio::pin!(requests, answers);
         tokio::select! {
             // The backend has no more to say: then nothing the client could still send matters.
@@ -71,6 +93,28 @@ impl Connection {
                 // A dead backend's last answers still come through, then its end does.
                 Ended::Closed | Ended::Unheard => answers.await,
                 Ended::Reset => Ended::Reset,
+            },
+        }
+    }
+
+    fn pump<'a>(&'a self, direction: Direction, backend: &'a TcpStream) -> Pump<'a> {
+        let (client, stream) = (&self.client, self.number.wrapping_mul(2));
+        match direction {
+            Direction::Requests => Pump {
+                from: client,
+                to: backend,
+                direction,
+                counters: &self.requests,
+                ration: &self.rations.requests,
+                stream,
+            },
+            Direction::Answers => Pump {
+                from: backend,
+                to: client,
+                direction,
+                counters: &self.answers,
+                ration: &self.rations.answers,
+                stream: stream.wrapping_add(1),
             },
         }
     }
@@ -85,16 +129,19 @@ impl Connection {
                 changed = gate.changed() => {
                     // A reset, or a backend that went away for good, ends the attempt; a hold lets it finish.
                     changed.ok()?;
-                    gate.opened().await.ok()?;
+                    gate.connectable().await.ok()?;
                     if gate.backend() != Some(address) {
                         return None;
                     }
                 }
             }
         };
-        // A refusal is news from beyond the link as well.
-        gate.opened().await.ok()?;
-        let backend = backend?;
+        gate.connectable().await.ok()?;
+        let Some(backend) = backend else {
+            // A refusal is news from beyond the link as well.
+            gate.heard(Direction::Answers).await.ok()?;
+            return None;
+        };
         let _ = backend.set_nodelay(true);
         Some(self.backend.get_or_init(|| backend))
     }

@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use history::Manner;
-use nemesis::{Link, Touched};
+use nemesis::{Impairment, Link, Touched};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
+use crate::proxy::gate::Trouble;
 use crate::proxy::link::LinkState;
 use crate::proxy::listener;
 
@@ -33,6 +34,14 @@ pub enum ProxyError {
     /// No connection runs over such a link.
     #[error("there is no link from {from} to {to}", from = .0.from, to = .0.to)]
     NoLink(Link),
+    /// Something else is wrong with the link already.
+    #[error("the link from {from} to {to} is {how} already (undo that first)", from = link.from, to = link.to)]
+    Busy {
+        /// The link.
+        link: Link,
+        /// What is wrong with it.
+        how: String,
+    },
 }
 
 /// A userspace TCP proxy with a listener per link. Dropping it closes every connection and port.
@@ -105,17 +114,41 @@ impl LinkProxy {
     /// everything sent meanwhile on healing; *reset* ends connections, old and new, by RST. Idempotent.
     ///
     /// # Errors
-    /// If one of them does not exist; then none is cut.
+    /// If one of them does not exist or is impaired; then none is cut.
     pub fn cut(&self, links: &[Link], manner: Manner) -> Result<(), ProxyError> {
-        for state in self.states(links)? {
-            state.cut(manner);
-        }
+        let states = self.free(links, |trouble| matches!(trouble, Trouble::Cut(_)))?;
+        states.iter().for_each(|state| state.cut(manner));
         Ok(())
     }
 
-    /// Mends links and tells what their cuts touched, together: connections that were open or opened
-    /// during the cut, and bytes held back or thrown away (at least so many: what a full window kept on the
-    /// sender's side is not seen). Whole links count nothing.
+    /// Impairs links. When this returns their bytes are held, swallowed, late or rationed. Idempotent.
+    ///
+    /// # Errors
+    /// If one of them does not exist, is cut, or is impaired in another way; then none is impaired.
+    pub fn impair(&self, links: &[Link], impairment: Impairment) -> Result<(), ProxyError> {
+        let states = self.free(links, |trouble| trouble == Trouble::Impaired(impairment))?;
+        states.iter().for_each(|state| state.impair(impairment));
+        Ok(())
+    }
+
+    /// The links, if nothing is wrong with any of them but what is `compatible`.
+    fn free(
+        &self,
+        links: &[Link],
+        compatible: impl Fn(Trouble) -> bool,
+    ) -> Result<Vec<Arc<LinkState>>, ProxyError> {
+        let states = self.states(links)?;
+        for (&link, state) in links.iter().zip(&states) {
+            if let Some(trouble) = state.trouble().filter(|trouble| !compatible(*trouble)) {
+                return Err(ProxyError::Busy { link, how: trouble.to_string() });
+            }
+        }
+        Ok(states)
+    }
+
+    /// Mends links and tells what their faults touched, together: connections that were open or opened
+    /// meanwhile, and bytes held back, thrown away, delayed or made to wait for their turn (at least so many:
+    /// what a full window kept on the sender's side is not seen). Whole links count nothing.
     ///
     /// # Errors
     /// If one of them does not exist; then none is mended.
@@ -133,10 +166,16 @@ impl LinkProxy {
         links.iter().map(|&link| self.link(link)).collect()
     }
 
-    /// Whether a link is cut; one that does not exist is not.
+    /// Whether a link is cut or impaired; one that does not exist is not.
     #[must_use]
     pub fn is_cut(&self, link: Link) -> bool {
-        self.link(link).is_ok_and(|state| state.is_cut())
+        self.link(link).is_ok_and(|state| state.trouble().is_some())
+    }
+
+    /// Bytes that impairments have thrown away, delayed or made wait since the link was opened.
+    #[cfg(test)]
+    pub(crate) fn struck_bytes(&self, link: Link) -> u64 {
+        self.link(link).map_or(0, |state| state.struck_bytes())
     }
 
     /// Bytes that passed over a link, both directions together, since it was opened.

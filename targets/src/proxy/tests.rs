@@ -1,6 +1,8 @@
 //! The proxy between plain sockets: each behaviour as a peer sees it. That nothing passes is proved by
 //! round trips over another link of the same single-threaded proxy, not by waiting.
 
+mod impaired;
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;

@@ -5,10 +5,12 @@ use std::io;
 use std::time::Duration;
 
 use history::{Manner, NodeId, Partition};
-use nemesis::{Cluster, FaultError, Link, Touched};
+use nemesis::{Cluster, End, FaultError, Impairment, Link, Touched};
 
 use crate::process::{Child, SignalError};
+use crate::proxy::LinkProxy;
 use crate::reference::cluster::ReferenceCluster;
+use crate::reference::links;
 use crate::reference::member::Member;
 
 /// How long a killed process may take to be gone.
@@ -30,6 +32,19 @@ impl ReferenceCluster {
     fn known_node(&self, node: NodeId) -> Result<Member, FaultError> {
         let exists = self.launcher.nodes.contains(&node);
         exists.then_some(Member::Node(node)).ok_or(FaultError::NoNode(node))
+    }
+
+    /// The proxy, if all these links run through it.
+    fn proxy_of(&self, links: &[Link], action: &'static str) -> Result<&LinkProxy, FaultError> {
+        let direct = links.iter().find(|link| !links::is_proxied(**link, self.launcher.options.proxied));
+        match (&self.launcher.proxy, direct) {
+            (Some(proxy), None) => Ok(proxy),
+            (Some(_), Some(link)) if link.from == End::Clients => Err(FaultError::Unsupported {
+                target: "a cluster that is kept up",
+                action: "break the links of its clients, which connect to the brokers themselves",
+            }),
+            _ => Err(failed(action, name(links[0]), "the cluster runs without the link proxy")),
+        }
     }
 
     /// The process of a broker that has one, dead or alive.
@@ -149,10 +164,13 @@ impl Cluster for ReferenceCluster {
 
     fn cut(&mut self, links: &[Link], manner: Manner) -> Result<(), FaultError> {
         let Some(&first) = links.first() else { return Ok(()) };
-        let Some(proxy) = &self.launcher.proxy else {
-            return Err(failed("cut", name(first), "the cluster runs without the link proxy"));
-        };
-        proxy.cut(links, manner).map_err(|error| failed("cut", name(first), error))
+        self.proxy_of(links, "cut")?.cut(links, manner).map_err(|error| failed("cut", name(first), error))
+    }
+
+    fn impair(&mut self, links: &[Link], impairment: Impairment) -> Result<(), FaultError> {
+        let Some(&first) = links.first() else { return Ok(()) };
+        let proxy = self.proxy_of(links, "impair")?;
+        proxy.impair(links, impairment).map_err(|error| failed("impair", name(first), error))
     }
 
     fn heal(&mut self, links: &[Link]) -> Result<Touched, FaultError> {

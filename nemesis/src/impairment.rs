@@ -1,0 +1,63 @@
+//! What may be wrong with a link that is not simply cut.
+
+use std::fmt;
+
+/// One direction of a link's connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Direction {
+    /// What the end that connects sends to the end that listens.
+    Requests,
+    /// What the end that listens sends back.
+    Answers,
+}
+
+impl Direction {
+    /// The other one.
+    #[must_use]
+    pub const fn reverse(self) -> Self {
+        match self {
+            Self::Requests => Self::Answers,
+            Self::Answers => Self::Requests,
+        }
+    }
+}
+
+/// What is wrong with a link while its connections go on. A connection can be opened all the same; what it
+/// then carries is treated as the impairment says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Impairment {
+    /// Bytes of one direction, and its ends, are held back until healing, as TCP does; the other flows.
+    Hold(Direction),
+    /// Bytes of one direction are thrown away; the other flows. A stream with a hole is no stream, so on
+    /// healing every connection that lost some is reset.
+    Swallow(Direction),
+    /// Bytes of both directions come late, in order. Healing gives what is under way at once.
+    Delay {
+        /// Every byte is late by this many milliseconds at least.
+        at_least_ms: u64,
+        /// And by up to so many more, drawn for each chunk.
+        jitter_ms: u64,
+        /// What the jitter is drawn from.
+        seed: u64,
+    },
+    /// The connections of the link share this many bytes a second in each direction; 0 is taken for 1.
+    Narrow {
+        /// Bytes a second.
+        bytes_per_second: u64,
+    },
+}
+
+impl fmt::Display for Impairment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hold(Direction::Requests) => f.write_str("with its requests held back"),
+            Self::Hold(Direction::Answers) => f.write_str("with its answers held back"),
+            Self::Swallow(Direction::Requests) => f.write_str("with its requests thrown away"),
+            Self::Swallow(Direction::Answers) => f.write_str("with its answers thrown away"),
+            Self::Delay { at_least_ms, jitter_ms, .. } => {
+                write!(f, "late by {at_least_ms} to {} ms", at_least_ms.saturating_add(*jitter_ms))
+            }
+            Self::Narrow { bytes_per_second } => write!(f, "narrowed to {bytes_per_second} bytes a second"),
+        }
+    }
+}
