@@ -82,7 +82,9 @@ pub(super) async fn serve(
             () = host.may_end.notified(), if give_up.is_some() => return end(&host).await,
             () = sleep_until(give_up.unwrap_or_else(Instant::now)), if give_up.is_some() => return end(&host).await,
             () = host.failed.notified() => return host.failure().map_or(Ok(()), |error| Err(error.into())),
-            accepted = listener.accept() => {
+            // Until it is registered it knows of no broker and no topic, and would say so to clients, which then
+            // forget the others: connections wait, as they do for Kafka's request processing.
+            accepted = listener.accept(), if host.knows_cluster() => {
                 match accepted {
                     // Where there is no room, the connection is closed at once.
                     Ok((stream, _)) => {

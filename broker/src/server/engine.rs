@@ -299,6 +299,11 @@ impl Host {
         self.with(|engine| engine.uplink.is_some())
     }
 
+    /// Whether it has been told anything of the cluster since it started.
+    pub(super) fn knows_cluster(&self) -> bool {
+        self.with(|engine| engine.core.image().version > 0)
+    }
+
     pub(super) fn link_up(self: &Rc<Self>, sender: mpsc::UnboundedSender<ToController>) {
         self.with(|engine| engine.uplink = Some(sender));
         self.step(Input::ControllerUp);

@@ -121,6 +121,22 @@ fn wait_brokers(cluster: &Cluster) {
     });
 }
 
+/// Its predecessor's session keeps it from being registered for a while; a client that is told meanwhile that
+/// there are no brokers forgets the ones it knows.
+#[test]
+fn a_broker_that_is_not_registered_yet_tells_nobody_that_there_is_no_cluster() {
+    let mut cluster = Cluster::start(&[]);
+    let mut client = Client::connect(cluster.address(1)).expect("connects");
+    assert_eq!(client.create_topic(TOPIC, 1, 3, &[]), 0);
+    cluster.stop(2, Ending::Abrupt);
+    cluster.start_broker(2);
+    let mut early = Client::connect(cluster.address(2)).expect("it listens");
+    let everything = kafka_protocol::messages::MetadataRequest::default().with_topics(None);
+    let answer = early.ask(&everything, 9).expect("an answer");
+    assert!(answer.brokers.len() >= 2, "{:?}", answer.brokers);
+    assert_eq!(answer.topics.len(), 1);
+}
+
 #[test]
 fn a_second_node_on_the_same_directory_fails_and_says_so() {
     let folder = tempfile::tempdir().expect("a folder");
