@@ -23,6 +23,27 @@ pub enum FaultClass {
     PowerFailure,
     /// Every broker loses its power at once.
     PowerFailureAll,
+    /// A broker ends in an orderly way, after others lead what it led, and is started again later.
+    Stop,
+    /// Every broker is ended in an orderly way and started again, one after the other.
+    RollingRestart,
+    /// A minority of the brokers is cut off from the others and the controller, and keeps its clients.
+    IsolateMinority,
+    /// A leader no longer hears the other brokers and the controller, or is no longer heard by them; it keeps
+    /// its clients.
+    IsolateOneWay,
+    /// Some pairs of brokers lose each other; everyone keeps the controller.
+    PartialPartition,
+    /// Clients lose a leader; brokers lose nobody.
+    IsolateClients,
+    /// A leader's answers to its clients are lost, though it has done what they asked.
+    DropResponses,
+    /// Bytes between brokers come late.
+    SlowLinks,
+    /// Few bytes a second pass between brokers.
+    NarrowLinks,
+    /// Every broker loses the controller, and keeps the others and its clients.
+    IsolateController,
 }
 
 impl FaultClass {
@@ -30,10 +51,45 @@ impl FaultClass {
     #[must_use]
     pub const fn moves_leadership(self) -> bool {
         match self {
-            Self::Kill | Self::Pause | Self::IsolateLeader | Self::PowerFailure | Self::PowerFailureAll => {
-                true
-            }
-            Self::IsolateFollowers => false,
+            Self::Kill
+            | Self::Pause
+            | Self::IsolateLeader
+            | Self::PowerFailure
+            | Self::PowerFailureAll
+            | Self::Stop
+            | Self::RollingRestart
+            | Self::IsolateMinority
+            | Self::IsolateOneWay
+            | Self::IsolateController => true,
+            Self::IsolateFollowers
+            | Self::PartialPartition
+            | Self::IsolateClients
+            | Self::DropResponses
+            | Self::SlowLinks
+            | Self::NarrowLinks => false,
+        }
+    }
+
+    /// Whether the fault hits every broker, whomever it is aimed at.
+    #[must_use]
+    pub const fn hits_everyone(self) -> bool {
+        match self {
+            Self::PowerFailureAll
+            | Self::RollingRestart
+            | Self::IsolateController
+            | Self::SlowLinks
+            | Self::NarrowLinks => true,
+            Self::Kill
+            | Self::Pause
+            | Self::IsolateLeader
+            | Self::IsolateFollowers
+            | Self::PowerFailure
+            | Self::Stop
+            | Self::IsolateMinority
+            | Self::IsolateOneWay
+            | Self::PartialPartition
+            | Self::IsolateClients
+            | Self::DropResponses => false,
         }
     }
 
@@ -53,6 +109,16 @@ impl fmt::Display for FaultClass {
             Self::IsolateFollowers => "isolate-followers",
             Self::PowerFailure => "power-failure",
             Self::PowerFailureAll => "power-failure-all",
+            Self::Stop => "stop",
+            Self::RollingRestart => "rolling-restart",
+            Self::IsolateMinority => "isolate-minority",
+            Self::IsolateOneWay => "isolate-one-way",
+            Self::PartialPartition => "partial-partition",
+            Self::IsolateClients => "isolate-clients",
+            Self::DropResponses => "drop-responses",
+            Self::SlowLinks => "slow-links",
+            Self::NarrowLinks => "narrow-links",
+            Self::IsolateController => "isolate-controller",
         })
     }
 }
@@ -94,4 +160,7 @@ pub struct PlannedFault {
     pub target: FaultTarget,
     /// How links are cut (ignored by faults that cut none).
     pub manner: Manner,
+    /// What a fault with more than one shape draws its shape from: a direction, who is on which side.
+    #[serde(default)]
+    pub draw: u32,
 }

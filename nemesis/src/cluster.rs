@@ -1,6 +1,7 @@
 //! What a target must offer to be broken.
 
 use std::fmt;
+use std::time::Duration;
 
 use history::{Manner, NodeId, Partition};
 
@@ -55,6 +56,16 @@ pub enum FaultError {
     /// The cluster has no such node.
     #[error("there is no node `{0}`")]
     NoNode(NodeId),
+    /// The fault has no shape in so small a cluster.
+    #[error(
+        "the cluster has {has} brokers, and this fault needs {needs} (start more, or choose another nemesis)"
+    )]
+    TooFew {
+        /// Brokers there are.
+        has: usize,
+        /// Brokers it takes.
+        needs: usize,
+    },
     /// This kind of target has no such verb.
     #[error("{target} cannot {action} (choose another nemesis or target)")]
     Unsupported {
@@ -112,6 +123,21 @@ pub trait Cluster {
     /// # Errors
     /// If there is no such node or the signal cannot be sent.
     fn resume(&mut self, nodes: &[NodeId]) -> Result<(), FaultError>;
+    /// Asks brokers to end in an orderly way (SIGTERM), one after the other, and waits until they are gone. What
+    /// they led is led by others by then, where others are in sync.
+    ///
+    /// # Errors
+    /// If there is no such node, or one does not end.
+    fn stop(&mut self, _: &[NodeId]) -> Result<(), FaultError> {
+        Err(FaultError::Unsupported { target: "this target", action: "stop brokers in an orderly way" })
+    }
+    /// Waits, at most so long, until a broker is in sync wherever it has a replica; whether it is.
+    ///
+    /// # Errors
+    /// If there is no such node, or the target cannot tell.
+    fn await_in_sync(&mut self, _: NodeId, _: Duration) -> Result<bool, FaultError> {
+        Err(FaultError::Unsupported { target: "this target", action: "tell whether a broker is in sync" })
+    }
     /// Whether a broker's process exists and is neither stopped nor dead.
     fn is_running(&self, node: NodeId) -> bool;
     /// Cuts links.

@@ -10,6 +10,7 @@ pub mod journal;
 pub mod node;
 pub mod schedule;
 pub mod script;
+mod shape;
 mod spec;
 #[cfg(test)]
 mod testing;

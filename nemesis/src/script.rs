@@ -2,7 +2,8 @@
 //! drawn from the seed. Steps may overlap.
 //!
 //! A step is `NAME@AT+FOR`, optionally followed by `:node=N` or `:partition=P` (default: the leader of partition 0
-//! at that moment) and by `:reset` (cut links by resets): `isolate-followers@1s+9s,kill@9s+10s`.
+//! at that moment), by `:reset` (cut links by resets) and by `:draw=N` (another shape of a fault that draws one):
+//! `isolate-followers@1s+9s,kill@9s+10s`.
 
 use std::time::Duration;
 
@@ -85,6 +86,7 @@ fn one(
     let (at_ms, duration_ms) = (ms(at)?, ms(lasts)?);
     let mut target = FaultTarget::LeaderOf(Partition(0));
     let mut manner = Manner::Held;
+    let mut draw = 0;
     for word in words {
         let number = |text: &str| text.parse::<u32>().map_err(|_| wrong(format!("`{text}` is no number")));
         target = match word.split_once('=') {
@@ -98,11 +100,19 @@ fn one(
                 }
                 FaultTarget::LeaderOf(Partition(partition))
             }
+            Some(("draw", shape)) => {
+                draw = number(shape)?;
+                continue;
+            }
             None if word == "reset" => {
                 manner = Manner::Reset;
                 continue;
             }
-            _ => return Err(wrong(format!("`{word}` is neither `node=N`, `partition=P` nor `reset`"))),
+            _ => {
+                return Err(wrong(format!(
+                    "`{word}` is neither `node=N`, `partition=P`, `draw=N` nor `reset`"
+                )));
+            }
         };
     }
     Ok(PlannedFault {
@@ -113,6 +123,7 @@ fn one(
         duration_ms,
         target,
         manner,
+        draw,
     })
 }
 

@@ -29,7 +29,7 @@ pub struct Injected {
     pub nodes: Vec<NodeId>,
     /// The partitions they led when it began.
     pub partitions: Vec<Partition>,
-    /// The links that were cut.
+    /// The links that were cut or impaired.
     pub links: Vec<Link>,
 }
 
@@ -55,6 +55,12 @@ pub trait Nemesis: Sync {
     /// Whether the mechanism is in force: the process gone or stopped, the links cut. Whether it *bit* is
     /// judged later, from the history.
     fn verify(&self, aim: &Injected, cluster: &dyn Cluster) -> bool;
+
+    /// Whether injecting carries the whole fault through, so that nothing is in force afterwards; its planned
+    /// length is then the time it may take, and verifying tells that it went well.
+    fn runs_through(&self) -> bool {
+        false
+    }
 
     /// Undoes the fault; undoing what was never done does nothing.
     ///

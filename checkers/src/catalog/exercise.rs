@@ -12,9 +12,12 @@ pub(crate) static SPEC: Spec = Spec {
 Each planned kind of fault must have bitten at least once. kill: a partition that the node led got a new \
 leader epoch. pause: the node was fenced. isolate-leader: a partition it led got a new epoch elsewhere during \
 the cut, and, unless acks=all waits for replicas that were cut off, the old leader confirmed records \
-afterwards. isolate-followers: an in-sync replica set shrank. At least 10 records must have been confirmed, \
-and some in every partition that was tried. Otherwise the run is vacuous: what held was not put to the test. \
-Leader changes that no planned fault explains are counted apart and credited to none.",
+afterwards; so for isolate-minority. isolate-followers, bridge and majorities-ring: an in-sync replica set \
+shrank; for isolate-one-way it may also be a new epoch elsewhere. stop and rolling-restart: as kill. Power \
+failures: bytes that were not synced are gone. isolate-clients: records had to wait. drop-responses: answers \
+were thrown away and clients sent again. slow-links and narrow-links: bytes came late, or had to wait. \
+isolate-controller: brokers were fenced. At least 10 records must have been confirmed, and some in every \
+partition that was tried. Otherwise the run is vacuous: what held was not put to the test. Leader changes that no planned fault explains are counted apart and credited to none.",
     kinds: &[NOT_EXERCISED],
     check,
 };

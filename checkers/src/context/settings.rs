@@ -40,7 +40,8 @@ pub(super) fn read(history: &History) -> (Terms, Vec<String>) {
             .of(Role::Producer)
             .any(|session| session.notes.iter().any(|(_, note)| matches!(note, Note::ClientError { .. })));
     let gave_up = history.sends().any(|send| send.error == ErrorCode::MSG_TIMED_OUT);
-    let envelope = if foreign { Envelope::unknown() } else { Envelope::of(&history.plan.schedule) };
+    let envelope =
+        if foreign { Envelope::unknown() } else { Envelope::of(&history.plan.schedule, history.plan.nodes) };
     let assumed = reader.assumed;
     let retry = retries_allowed > 0;
     let terms = Terms {

@@ -19,8 +19,10 @@ pub(crate) struct FaultRun<'a> {
     pub(crate) injected: Option<Nanos>,
     pub(crate) healed: Option<Nanos>,
     pub(crate) failed: Option<&'a str>,
-    /// Bytes it took: held back, thrown away, or cut from files.
+    /// Bytes it took: held back, thrown away, late, or cut from files.
     pub(crate) bytes: u64,
+    /// Connections whose links it hit.
+    pub(crate) connections: u64,
     pub(crate) nodes: Vec<NodeId>,
     /// What these nodes led when it was invoked.
     pub(crate) partitions: Vec<Partition>,
@@ -194,6 +196,7 @@ fn not_yet(planned: &PlannedFault) -> FaultRun<'_> {
         healed: None,
         failed: None,
         bytes: 0,
+        connections: 0,
         nodes: Vec::new(),
         partitions: Vec::new(),
     }
@@ -212,9 +215,10 @@ fn carry_out<'a>(faults: &mut [FaultRun<'a>], at: Nanos, note: &'a Note) {
             run.partitions.clone_from(partitions);
         }),
         Note::FaultInjected { fault } => change(*fault, &mut |run| run.injected = Some(at)),
-        Note::FaultHealed { fault, bytes, .. } => change(*fault, &mut |run| {
+        Note::FaultHealed { fault, connections, bytes } => change(*fault, &mut |run| {
             run.healed = Some(at);
             run.bytes = *bytes;
+            run.connections = *connections;
         }),
         Note::FaultFailed { fault, reason } => change(*fault, &mut |run| run.failed = Some(reason)),
         _ => {}

@@ -2,7 +2,7 @@
 
 use history::{FaultClass, Nanos, NodeId, Partition};
 
-use super::is_confirmed;
+use super::{is_confirmed, links};
 use crate::context::{Context, FaultRun};
 use crate::guarantees::Acks;
 
@@ -13,11 +13,11 @@ pub(super) struct Bite {
 }
 
 impl Bite {
-    fn yes(detail: String) -> Self {
+    pub(super) fn yes(detail: String) -> Self {
         Self { bitten: true, detail }
     }
 
-    fn no(detail: impl Into<String>) -> Self {
+    pub(super) fn no(detail: impl Into<String>) -> Self {
         Self { bitten: false, detail: detail.into() }
     }
 }
@@ -30,16 +30,24 @@ pub(super) fn look(context: &Context<'_>, fault: &FaultRun<'_>) -> Bite {
         return Bite::no("it was never injected: the load ended before its time (raise `--duration`)");
     };
     match fault.planned.class {
-        FaultClass::Kill => kill(context, fault, invoked),
+        FaultClass::Kill => moved(context, fault, invoked, "killed"),
+        FaultClass::Stop => moved(context, fault, invoked, "stopped"),
+        FaultClass::RollingRestart => moved(context, fault, invoked, "restarted in turn"),
         FaultClass::Pause => pause(context, fault, invoked),
-        FaultClass::IsolateLeader => isolate_leader(context, fault, invoked),
-        FaultClass::IsolateFollowers => isolate_followers(context, fault),
+        FaultClass::IsolateLeader | FaultClass::IsolateMinority => isolate_leader(context, fault, invoked),
+        FaultClass::IsolateFollowers | FaultClass::PartialPartition => isolate_followers(context, fault),
+        FaultClass::IsolateOneWay => links::one_way(context, fault, invoked),
+        FaultClass::IsolateClients => links::isolate_clients(context, fault),
+        FaultClass::DropResponses => links::drop_responses(context, fault),
+        FaultClass::SlowLinks => links::impaired(fault, "came late"),
+        FaultClass::NarrowLinks => links::impaired(fault, "had to wait for their turn"),
+        FaultClass::IsolateController => links::isolate_controller(context, fault, invoked),
         FaultClass::PowerFailure | FaultClass::PowerFailureAll => power_failure(context, fault),
     }
 }
 
 /// `node 2`, `nodes 1 and 3`.
-fn nodes(fault: &FaultRun<'_>) -> String {
+pub(super) fn nodes(fault: &FaultRun<'_>) -> String {
     let names: Vec<String> = fault.nodes.iter().map(NodeId::to_string).collect();
     match names.as_slice() {
         [one] => format!("node {one}"),
@@ -47,16 +55,17 @@ fn nodes(fault: &FaultRun<'_>) -> String {
     }
 }
 
-fn seconds(from: Nanos, to: Nanos) -> String {
+pub(super) fn seconds(from: Nanos, to: Nanos) -> String {
     let tenths = (to.since(from) + 50_000_000) / 100_000_000;
     format!("{}.{} s", tenths / 10, tenths % 10)
 }
 
-/// A new leader epoch for a partition the node led.
-fn kill(context: &Context<'_>, fault: &FaultRun<'_>, invoked: Nanos) -> Bite {
+/// A new leader epoch for a partition that a node led whose process ended.
+fn moved(context: &Context<'_>, fault: &FaultRun<'_>, invoked: Nanos, how: &str) -> Bite {
     if fault.partitions.is_empty() {
-        return Bite::no(format!("{} led no partition when it was killed (try another seed)", nodes(fault)));
+        return Bite::no(format!("{} led no partition when it was {how} (try another seed)", nodes(fault)));
     }
+    let were = if fault.nodes.len() == 1 { "was" } else { "were" };
     let mut moved = context.timeline.changes.iter().filter(|change| {
         change.fault == Some(fault.planned.id) && fault.partitions.contains(&change.partition)
     });
@@ -72,7 +81,7 @@ fn kill(context: &Context<'_>, fault: &FaultRun<'_>, invoked: Nanos) -> Bite {
         more => format!(", and {more} more leader changes"),
     };
     Bite::yes(format!(
-        "{} was killed; partition {} got node {} as its leader {} later (epoch {}){others}",
+        "{} {were} {how}; partition {} got node {} as its leader {} later (epoch {}){others}",
         nodes(fault),
         first.partition,
         first.to,
@@ -136,8 +145,9 @@ fn isolate_leader(context: &Context<'_>, fault: &FaultRun<'_>, invoked: Nanos) -
             nodes(fault)
         ));
     };
+    let were = if fault.nodes.len() == 1 { "was" } else { "were" };
     let seen = format!(
-        "{} was cut off; partition {partition} was given a new epoch {} later",
+        "{} {were} cut off; partition {partition} was given a new epoch {} later",
         nodes(fault),
         seconds(invoked, *at)
     );
@@ -179,7 +189,7 @@ fn lost_in_the_cut(context: &Context<'_>, fault: &FaultRun<'_>, deposed: &[(Part
 }
 
 /// When a partition first had a newer epoch or another leader (or none) than the cut-off node.
-fn deposed(
+pub(super) fn deposed(
     context: &Context<'_>,
     fault: &FaultRun<'_>,
     partition: Partition,
@@ -229,7 +239,7 @@ fn confirmed_by_the_old(
 }
 
 /// An in-sync replica set shrank.
-fn isolate_followers(context: &Context<'_>, fault: &FaultRun<'_>) -> Bite {
+pub(super) fn isolate_followers(context: &Context<'_>, fault: &FaultRun<'_>) -> Bite {
     for partition in &fault.partitions {
         let Some(states) = context.timeline.leaders.get(partition.0 as usize) else { continue };
         let shrink = states.windows(2).find(|pair| pair[1].isr < pair[0].isr && fault.may_cause(pair[1].at));

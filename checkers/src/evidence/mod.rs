@@ -1,6 +1,7 @@
 //! Whether each planned fault bit, how that is known, and how long recovery took (`guarantees.md` §6).
 
 mod bite;
+mod links;
 mod recovery;
 #[cfg(test)]
 mod tests;

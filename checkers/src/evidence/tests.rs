@@ -1,5 +1,7 @@
 //! Each class of fault, bitten and not.
 
+mod links;
+
 use history::event::Role;
 use history::{FaultClass, NodeId, Note, Partition};
 

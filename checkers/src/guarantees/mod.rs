@@ -66,12 +66,14 @@ impl Envelope {
         envelope
     }
 
-    /// The envelope of a schedule.
+    /// The envelope of a schedule on a cluster of so many brokers (0 where nobody knows).
     #[must_use]
-    pub fn of(schedule: &[PlannedFault]) -> Self {
+    pub fn of(schedule: &[PlannedFault], nodes: u32) -> Self {
         let mut envelope = Self::default();
         for fault in schedule {
             envelope.add(fault.class);
+            // A minority of several brokers goes at once; of three or four it is one.
+            envelope.outages += usize::from(fault.class == FaultClass::IsolateMinority && nodes > 4);
         }
         envelope
     }
@@ -81,8 +83,26 @@ impl Envelope {
     pub fn add(&mut self, class: FaultClass) {
         self.classes.insert(class);
         match class {
-            FaultClass::Kill | FaultClass::Pause | FaultClass::IsolateLeader => self.outages += 1,
-            FaultClass::IsolateFollowers => self.shrinks += 1,
+            FaultClass::Kill
+            | FaultClass::Pause
+            | FaultClass::IsolateLeader
+            | FaultClass::Stop
+            | FaultClass::IsolateMinority => self.outages += 1,
+            // Followers that are cut off, late or slow leave the ISR while their leader stays.
+            FaultClass::IsolateFollowers
+            | FaultClass::PartialPartition
+            | FaultClass::SlowLinks
+            | FaultClass::NarrowLinks => self.shrinks += 1,
+            // The leader may drop its followers from the ISR first, and then be taken for dead itself.
+            FaultClass::IsolateOneWay => {
+                self.outages += 1;
+                self.shrinks += 1;
+            }
+            // The next broker goes when the one before is late to be in sync again; without the controller all
+            // are taken for dead at once.
+            FaultClass::RollingRestart | FaultClass::IsolateController => self.outages += 2,
+            // The brokers are whole.
+            FaultClass::IsolateClients | FaultClass::DropResponses => {}
             FaultClass::PowerFailure => {
                 self.outages += 1;
                 self.blackouts += 1;
@@ -113,13 +133,30 @@ impl Envelope {
         self.classes.iter().any(|class| class.moves_leadership())
     }
 
-    /// Whether a planned fault may let a request arrive long after it was given up: a pause or a cut holds
-    /// it back, a kill drops it with its connection. A history from elsewhere tells of none, and is held to
-    /// what holds without.
+    /// Whether a planned fault may let a request of a client or a coordinator arrive long after it was given
+    /// up: a pause, a cut or a slow link holds it back, an end of the process drops it with its connection, and
+    /// a lost answer or controller delays none. A history from elsewhere tells of none, and is held to what
+    /// holds without.
     #[must_use]
     pub fn delays_requests(&self) -> bool {
-        use FaultClass::{IsolateFollowers, IsolateLeader, Pause};
-        let held_back = |class: &FaultClass| matches!(class, Pause | IsolateLeader | IsolateFollowers);
+        let held_back = |class: &FaultClass| match class {
+            FaultClass::Pause
+            | FaultClass::IsolateLeader
+            | FaultClass::IsolateFollowers
+            | FaultClass::IsolateMinority
+            | FaultClass::IsolateOneWay
+            | FaultClass::PartialPartition
+            | FaultClass::IsolateClients
+            | FaultClass::SlowLinks
+            | FaultClass::NarrowLinks => true,
+            FaultClass::Kill
+            | FaultClass::PowerFailure
+            | FaultClass::PowerFailureAll
+            | FaultClass::Stop
+            | FaultClass::RollingRestart
+            | FaultClass::DropResponses
+            | FaultClass::IsolateController => false,
+        };
         !self.unknown && self.classes.iter().any(held_back)
     }
 

@@ -163,6 +163,7 @@ impl Scene {
             duration_ms: 1,
             target: FaultTarget::LeaderOf(Partition(0)),
             manner: Manner::Held,
+            draw: 0,
         });
         id
     }
@@ -186,6 +187,13 @@ impl Scene {
         };
         self.note(Role::Runner, state);
     }
+}
+
+/// A schedule of one fault.
+pub(crate) fn planned(class: FaultClass) -> Vec<PlannedFault> {
+    let mut scene = Scene::new(1);
+    scene.plan_fault(class);
+    scene.history.plan.schedule
 }
 
 /// Changes the sends of a session, which cannot be changed in place.

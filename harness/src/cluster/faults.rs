@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use history::{FaultClass, FaultTarget, Manner, Nanos, NodeId, Partition, PlannedFault, clock};
-use nemesis::{Cluster, Injected, Spec, Touched};
+use nemesis::{Cluster, End, Injected, Spec, Touched};
 use targets::causes::with_causes;
 use targets::reference::ReferenceCluster;
 
@@ -67,7 +67,9 @@ impl Faults {
             Err(error) => Some(with_causes(&error)),
         };
         let since = clock::now();
-        let until = for_ms.map(|ms| Nanos(since.0.saturating_add(ms.saturating_mul(1_000_000))));
+        // What has run through is over.
+        let lasts_ms = if spec.nemesis.runs_through() { Some(0) } else { for_ms };
+        let until = lasts_ms.map(|ms| Nanos(since.0.saturating_add(ms.saturating_mul(1_000_000))));
         let applied = Applied { id: planned.id, spec, aim, partitions, since, until, unhealed: None };
         self.last_id = planned.id;
         let told = applied.told();
@@ -81,7 +83,7 @@ impl Faults {
 
     /// The broker that a target means now.
     fn choose(&self, spec: &Spec, target: &Target, cluster: &ReferenceCluster) -> Result<NodeId, String> {
-        let everywhere = spec.class == FaultClass::PowerFailureAll;
+        let everywhere = spec.class.hits_everyone();
         if everywhere && *target != Target::Busiest {
             return Err(format!("`{}` hits every node (leave out --node and --partition)", spec.name));
         }
@@ -126,6 +128,9 @@ impl Faults {
         for_ms: Option<u64>,
         cluster: &ReferenceCluster,
     ) -> Result<(PlannedFault, Injected), String> {
+        if spec.nemesis.runs_through() && for_ms.is_some() {
+            return Err(format!("`{}` is over when it has run through (leave out --for)", spec.name));
+        }
         let planned = PlannedFault {
             id: self.last_id + 1,
             nemesis: spec.name.to_owned(),
@@ -134,8 +139,17 @@ impl Faults {
             duration_ms: for_ms.unwrap_or(NO_END),
             target: FaultTarget::Node(node),
             manner: Manner::Held,
+            // Another one each time, and the same ones for every cluster.
+            draw: self.last_id,
         };
         let aim = spec.nemesis.aim(&planned, cluster).map_err(|error| with_causes(&error))?;
+        if aim.links.iter().any(|link| link.from == End::Clients) {
+            return Err(format!(
+                "`{}` breaks the links of clients, which connect to this cluster directly (use `highwater run`, or a \
+                 nemesis between brokers)",
+                spec.name
+            ));
+        }
         for node in &aim.nodes {
             if let Some(other) = self.on(*node) {
                 let (id, name) = (other.id, other.spec.name);

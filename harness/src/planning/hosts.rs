@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{bail, ensure};
-use history::TargetKind;
+use history::{FaultClass, TargetKind};
 use targets::lab::{self, Layout};
 use targets::nodes::ClusterFile;
 
@@ -48,6 +48,28 @@ pub(super) fn find(args: &PlanArgs, target: TargetKind) -> anyhow::Result<Option
     let file = layout.cluster(&BTreeMap::new())?;
     let brokers = u32::try_from(file.hosts()?.len())?;
     Ok(Some(Hosts { file, brokers, lab: true, build: (!is_up).then(BTreeMap::new) }))
+}
+
+/// Whether hosts can be broken like that: by signals, power and cuts of whole links.
+pub(super) const fn can(class: FaultClass) -> bool {
+    match class {
+        FaultClass::Kill
+        | FaultClass::Pause
+        | FaultClass::IsolateLeader
+        | FaultClass::IsolateFollowers
+        | FaultClass::PowerFailure
+        | FaultClass::PowerFailureAll
+        | FaultClass::IsolateMinority
+        | FaultClass::PartialPartition
+        | FaultClass::IsolateController => true,
+        FaultClass::Stop
+        | FaultClass::RollingRestart
+        | FaultClass::IsolateOneWay
+        | FaultClass::IsolateClients
+        | FaultClass::DropResponses
+        | FaultClass::SlowLinks
+        | FaultClass::NarrowLinks => false,
+    }
 }
 
 impl Hosts {
@@ -123,9 +145,9 @@ impl Hosts {
                 "the cluster's id is to be said again (add --confirm-cluster-id {id} if that is the one)"
             );
         }
-        let all = nemeses.iter().find(|name| name.ends_with("-all"));
-        if let Some(name) = all.filter(|_| !guard.allow_quorum_loss) {
-            bail!("`{name}` takes down all brokers at once (add --allow-quorum-loss if that is meant)");
+        let all = |name: &&String| name.ends_with("-all") || name.starts_with("isolate-controller");
+        if let Some(name) = nemeses.iter().find(all).filter(|_| !guard.allow_quorum_loss) {
+            bail!("`{name}` hits all brokers at once (add --allow-quorum-loss if that is meant)");
         }
         Ok(())
     }

@@ -76,6 +76,12 @@ pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<Drawn> {
     let load = load(&args.load, target)?;
     let timings = settings::timings(&cell, hosts.is_some());
     let schedule = schedule(args, seed, &nemeses, &load, &timings)?;
+    if let Some(fault) = hosts.iter().find_map(|_| schedule.iter().find(|fault| !hosts::can(fault.class))) {
+        bail!(
+            "nemesis `{}` needs the reference target's link proxy and processes: not on hosts in this build (leave out --target {target}, or choose another)",
+            fault.nemesis
+        );
+    }
     let workload = workloads::find(&args.load.workload)
         .with_context(|| format!("there is no workload `{}`", args.load.workload))?;
 

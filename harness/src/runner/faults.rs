@@ -167,7 +167,8 @@ impl Stage {
             Err(error) => Some(with_causes(&error)),
         };
         let at = clock::now();
-        let ends = Nanos(at.0 + fault.duration_ms * NANOS_PER_MILLI);
+        let from = if spec.nemesis.runs_through() { invoked } else { at };
+        let ends = Nanos(from.0 + fault.duration_ms * NANOS_PER_MILLI);
         let injected = InForce { id: fault.id, spec, aim: aim.clone(), ends };
         if let Some(reason) = reason {
             self.fail(fault.id, reason, false);

@@ -263,6 +263,7 @@ pub(crate) fn plan(producer: &[(&str, &str)], faults: &[FaultClass]) -> Plan {
         duration_ms: 1,
         target: FaultTarget::LeaderOf(Partition(0)),
         manner: Manner::Held,
+        draw: 0,
     };
     Plan {
         version: PLAN_VERSION,

@@ -13,6 +13,7 @@ mod explain;
 mod hosts;
 mod kafka;
 mod lifetime;
+mod links;
 mod nemesis;
 mod operations;
 mod runs;

@@ -15,7 +15,7 @@ use super::stage::{Stage, poll};
 const SOON: Duration = Duration::from_secs(20);
 
 /// A cluster in a folder of its own, and how to ask for faults on it.
-struct Scene {
+pub(crate) struct Scene {
     up: Up,
     data: PathBuf,
     _place: tempfile::TempDir,
@@ -23,7 +23,7 @@ struct Scene {
 }
 
 impl Scene {
-    fn start(extra: &str) -> Self {
+    pub(crate) fn start(extra: &str) -> Self {
         let stage = Stage::new();
         let place = tempfile::tempdir().expect("a folder");
         let data = place.path().join("cluster");
@@ -35,14 +35,14 @@ impl Scene {
         format!("nemesis {words} --cluster {}", self.data.display())
     }
 
-    fn ok(&self, words: &str) -> String {
+    pub(crate) fn ok(&self, words: &str) -> String {
         let ended = self.stage.run(&self.line(words));
         assert_eq!(ended.code, 0, "{words}: {}", ended.all());
         assert_eq!(ended.stderr, "", "{words}");
         ended.stdout
     }
 
-    fn refused(&self, words: &str, code: i32, says: &str) {
+    pub(crate) fn refused(&self, words: &str, code: i32, says: &str) {
         refused(&self.stage, &self.line(words), code, says);
     }
 
@@ -50,7 +50,7 @@ impl Scene {
         serde_json::from_str(&self.ok("status --format json")).expect("JSON")
     }
 
-    fn faults(&self) -> Vec<(String, Vec<i64>)> {
+    pub(crate) fn faults(&self) -> Vec<(String, Vec<i64>)> {
         let status = self.status();
         let faults = status["faults"].as_array().expect("a list").iter();
         faults
@@ -64,11 +64,11 @@ impl Scene {
             .collect()
     }
 
-    fn node(&self, node: usize, field: &str) -> bool {
+    pub(crate) fn node(&self, node: usize, field: &str) -> bool {
         self.status()["nodes"][node - 1][field].as_bool().expect("a truth")
     }
 
-    fn accepts(&self, node: usize) -> bool {
+    pub(crate) fn accepts(&self, node: usize) -> bool {
         let address = self.up.bootstrap.split(',').nth(node - 1).expect("an address");
         TcpStream::connect(address).is_ok()
     }

@@ -3,8 +3,9 @@
 
 use history::{FaultClass, PlannedFault};
 
-use crate::cluster::{Cluster, End, FaultError, Link, Touched};
-use crate::spec::{Injected, Nemesis, Spec, resolve};
+use crate::cluster::{Cluster, FaultError};
+use crate::shape::{Cuts, between, others};
+use crate::spec::{Injected, Spec, resolve};
 
 pub(crate) static SPEC: Spec = Spec {
     name: "isolate-followers",
@@ -16,36 +17,11 @@ they go on, and live on one broker only. It has bitten when the ISR shrank, so i
 replica.lag.time.max.ms.",
     class: FaultClass::IsolateFollowers,
     duration_ms: |timings| timings.replica_lag_ms + 1500,
-    nemesis: &IsolateFollowers,
+    nemesis: &Cuts(aim),
 };
 
-struct IsolateFollowers;
-
-impl Nemesis for IsolateFollowers {
-    fn aim(&self, fault: &PlannedFault, cluster: &dyn Cluster) -> Result<Injected, FaultError> {
-        let (node, partitions) = resolve(fault.target, cluster)?;
-        let leader = End::Node(node);
-        let others = cluster.nodes().into_iter().filter(|other| *other != node).map(End::Node);
-        let links = others
-            .flat_map(|other| [Link { from: other, to: leader }, Link { from: leader, to: other }])
-            .collect();
-        Ok(Injected { nodes: vec![node], partitions, links })
-    }
-
-    fn inject(
-        &self,
-        fault: &PlannedFault,
-        aim: &Injected,
-        cluster: &mut dyn Cluster,
-    ) -> Result<(), FaultError> {
-        cluster.cut(&aim.links, fault.manner)
-    }
-
-    fn verify(&self, aim: &Injected, cluster: &dyn Cluster) -> bool {
-        aim.links.iter().all(|link| cluster.is_cut(*link))
-    }
-
-    fn heal(&self, aim: &Injected, cluster: &mut dyn Cluster) -> Result<Touched, FaultError> {
-        cluster.heal(&aim.links)
-    }
+fn aim(fault: &PlannedFault, cluster: &dyn Cluster) -> Result<Injected, FaultError> {
+    let (node, partitions) = resolve(fault.target, cluster)?;
+    let links = between(&[node], &others(cluster, node, fault));
+    Ok(Injected { nodes: vec![node], partitions, links })
 }

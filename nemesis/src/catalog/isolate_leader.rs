@@ -3,8 +3,9 @@
 
 use history::{FaultClass, PlannedFault};
 
-use crate::cluster::{Cluster, End, FaultError, Link, Touched};
-use crate::spec::{Injected, Nemesis, Spec, resolve};
+use crate::cluster::{Cluster, FaultError};
+use crate::shape::{Cuts, between, others, to_controller};
+use crate::spec::{Injected, Spec, resolve};
 
 pub(crate) static SPEC: Spec = Spec {
     name: "isolate-leader",
@@ -18,37 +19,12 @@ were cut off too there would be nothing to lose. With acks=all it can acknowledg
 new leader epoch exists elsewhere while records were still sent to the old leader.",
     class: FaultClass::IsolateLeader,
     duration_ms: |timings| timings.session_timeout_ms + 2100,
-    nemesis: &IsolateLeader,
+    nemesis: &Cuts(aim),
 };
 
-struct IsolateLeader;
-
-impl Nemesis for IsolateLeader {
-    fn aim(&self, fault: &PlannedFault, cluster: &dyn Cluster) -> Result<Injected, FaultError> {
-        let (node, partitions) = resolve(fault.target, cluster)?;
-        let leader = End::Node(node);
-        let mut links = vec![Link { from: leader, to: End::Controller }];
-        for other in cluster.nodes().into_iter().filter(|other| *other != node).map(End::Node) {
-            links.push(Link { from: leader, to: other });
-            links.push(Link { from: other, to: leader });
-        }
-        Ok(Injected { nodes: vec![node], partitions, links })
-    }
-
-    fn inject(
-        &self,
-        fault: &PlannedFault,
-        aim: &Injected,
-        cluster: &mut dyn Cluster,
-    ) -> Result<(), FaultError> {
-        cluster.cut(&aim.links, fault.manner)
-    }
-
-    fn verify(&self, aim: &Injected, cluster: &dyn Cluster) -> bool {
-        aim.links.iter().all(|link| cluster.is_cut(*link))
-    }
-
-    fn heal(&self, aim: &Injected, cluster: &mut dyn Cluster) -> Result<Touched, FaultError> {
-        cluster.heal(&aim.links)
-    }
+fn aim(fault: &PlannedFault, cluster: &dyn Cluster) -> Result<Injected, FaultError> {
+    let (node, partitions) = resolve(fault.target, cluster)?;
+    let mut links = to_controller(&[node]);
+    links.extend(between(&[node], &others(cluster, node, fault)));
+    Ok(Injected { nodes: vec![node], partitions, links })
 }

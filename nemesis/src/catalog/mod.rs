@@ -1,12 +1,24 @@
 //! The catalog: a file and one `mod` line add a nemesis.
 
+mod bridge;
+mod drop_responses;
+mod isolate_clients;
+mod isolate_controller;
 mod isolate_followers;
 mod isolate_leader;
+mod isolate_minority;
+mod isolate_one_way;
 mod kill;
+mod majorities_ring;
+mod narrow_links;
 mod pause;
 mod power_failure;
 mod power_failure_all;
 mod power_failure_torn;
+mod restart;
+mod rolling_restart;
+mod slow_links;
+mod stop;
 
 include!(concat!(env!("OUT_DIR"), "/catalog.rs"));
 

@@ -118,6 +118,15 @@ impl Child {
         self.signal(Signal::SIGKILL)
     }
 
+    /// Sends SIGTERM, which asks it to exit in an orderly way while its stdin stays open. Wait for the end by
+    /// [`Child::wait_exit`].
+    ///
+    /// # Errors
+    /// If it is dead already, or the signal cannot be sent.
+    pub fn terminate(&self) -> Result<(), SignalError> {
+        self.signal(Signal::SIGTERM)
+    }
+
     /// Sends SIGSTOP and waits until the whole process is stopped.
     ///
     /// # Errors

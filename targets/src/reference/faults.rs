@@ -12,6 +12,7 @@ use crate::proxy::LinkProxy;
 use crate::reference::cluster::ReferenceCluster;
 use crate::reference::links;
 use crate::reference::member::Member;
+use crate::reference::watch::Known;
 
 /// How long a killed process may take to be gone.
 const KILL_WITHIN: Duration = Duration::from_secs(5);
@@ -61,14 +62,33 @@ impl ReferenceCluster {
         watch.known().member(member).ending = true;
         // From now on clients are refused, as by a host without that process.
         watch.route(member, None);
-        match child.kill() {
+        self.see_end(member, "kill", child.kill(), KILL_WITHIN)
+    }
+
+    /// Asks a broker's process to end; clients reach it until it has.
+    fn end_in_order(&mut self, node: NodeId) -> Result<(), FaultError> {
+        let member = self.known_node(node)?;
+        let Some(child) = self.children.get(&member) else { return Ok(()) };
+        self.launcher.watch.known().member(member).ending = true;
+        self.see_end(member, "stop", child.terminate(), self.launcher.options.stop_within)
+    }
+
+    /// Waits until a process that was signalled is gone and its last words were heard: not before may it be
+    /// started again.
+    fn see_end(
+        &self,
+        member: Member,
+        action: &'static str,
+        signalled: Result<(), SignalError>,
+        within: Duration,
+    ) -> Result<(), FaultError> {
+        match signalled {
             Ok(()) | Err(SignalError::Dead { .. }) => {}
-            Err(error) => return Err(failed("kill", member, error)),
+            Err(error) => return Err(failed(action, member, error)),
         }
-        // Its last words must have been heard before it may be started again.
-        let heard = watch
-            .wait(KILL_WITHIN, |known| known.members.get(&member).is_some_and(|state| state.ended.is_some()));
-        if heard { Ok(()) } else { Err(failed("kill", member, "it does not die")) }
+        let ended = |known: &Known| known.members.get(&member).is_some_and(|state| state.ended.is_some());
+        let heard = self.launcher.watch.wait(within, ended);
+        if heard { Ok(()) } else { Err(failed(action, member, "it does not end")) }
     }
 
     /// Starts a broker's process unless it runs, and returns when it listens; it may take until the session of its
@@ -156,6 +176,16 @@ impl Cluster for ReferenceCluster {
                 .resume()
                 .map_err(|error| failed("resume", Member::Node(node), error))
         })
+    }
+
+    fn stop(&mut self, nodes: &[NodeId]) -> Result<(), FaultError> {
+        nodes.iter().try_for_each(|node| self.end_in_order(*node))
+    }
+
+    /// As the controller last told, of every topic.
+    fn await_in_sync(&mut self, node: NodeId, within: Duration) -> Result<bool, FaultError> {
+        self.known_node(node)?;
+        Ok(self.launcher.watch.wait(within, |known| known.is_in_sync(node)))
     }
 
     fn is_running(&self, node: NodeId) -> bool {

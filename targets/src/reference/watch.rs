@@ -51,6 +51,14 @@ impl Known {
         }
     }
 
+    /// Whether a broker is registered, unfenced, and in sync wherever it has a replica.
+    pub(super) fn is_in_sync(&self, node: NodeId) -> bool {
+        let ready = self.members.get(&Member::Node(node)).is_some_and(|state| state.ready);
+        let fenced = self.fenced.get(&node).copied().unwrap_or(false);
+        let lags = |view: &PartitionView| view.replicas.contains(&node) && !view.isr.contains(&node);
+        ready && !fenced && !self.partitions.values().any(lags)
+    }
+
     /// Who leads what, whatever the topic.
     pub(super) fn leaders(&self) -> BTreeMap<(String, Partition), Option<NodeId>> {
         self.partitions.iter().map(|(name, view)| (name.clone(), view.leader)).collect()

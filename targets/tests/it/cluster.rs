@@ -21,12 +21,12 @@ pub(crate) fn options(folder: &Path, proxied: Proxied) -> ClusterOptions {
 
 const EVERY_WAY: [Proxied; 3] = [Proxied::Nothing, Proxied::Nodes, Proxied::Everything];
 
-struct Scene {
-    cluster: ReferenceCluster,
-    folder: tempfile::TempDir,
+pub(crate) struct Scene {
+    pub(crate) cluster: ReferenceCluster,
+    pub(crate) folder: tempfile::TempDir,
 }
 
-fn scene(proxied: Proxied) -> Scene {
+pub(crate) fn scene(proxied: Proxied) -> Scene {
     let folder = tempfile::tempdir().expect("a folder");
     let supervisor = Supervisor::new().expect("a supervisor");
     let started = ReferenceCluster::start(options(folder.path(), proxied), &supervisor);
@@ -36,7 +36,7 @@ fn scene(proxied: Proxied) -> Scene {
     Scene { cluster, folder }
 }
 
-fn addresses(cluster: &ReferenceCluster) -> Vec<SocketAddr> {
+pub(crate) fn addresses(cluster: &ReferenceCluster) -> Vec<SocketAddr> {
     cluster.bootstrap().split(',').map(|address| address.parse().expect("an address")).collect()
 }
 

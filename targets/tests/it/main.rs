@@ -3,6 +3,7 @@
 
 mod cells;
 mod cluster;
+mod orderly;
 mod stand_in;
 mod supervision;
 
