@@ -50,7 +50,7 @@ pub(super) fn find(args: &PlanArgs, target: TargetKind) -> anyhow::Result<Option
     Ok(Some(Hosts { file, brokers, lab: true, build: (!is_up).then(BTreeMap::new) }))
 }
 
-/// Whether hosts can be broken like that: by signals, power and cuts of whole links.
+/// Whether hosts can be broken like that: by signals, power and cuts.
 pub(super) const fn can(class: FaultClass) -> bool {
     match class {
         FaultClass::Kill
@@ -61,11 +61,11 @@ pub(super) const fn can(class: FaultClass) -> bool {
         | FaultClass::PowerFailureAll
         | FaultClass::IsolateMinority
         | FaultClass::PartialPartition
-        | FaultClass::IsolateController => true,
-        FaultClass::Stop
+        | FaultClass::IsolateController
+        | FaultClass::Stop
         | FaultClass::RollingRestart
-        | FaultClass::IsolateOneWay
-        | FaultClass::IsolateClients
+        | FaultClass::IsolateOneWay => true,
+        FaultClass::IsolateClients
         | FaultClass::DropResponses
         | FaultClass::SlowLinks
         | FaultClass::NarrowLinks => false,

@@ -13,9 +13,9 @@ use history::{Manner, Nanos, NodeId, Note, Partition, clock};
 use nemesis::host::{Direction, HostFault, HostSpec, running_script};
 use nemesis::journal::{self, Applied, Entry, FaultOrder, Journal, JournalError, OperateError};
 use nemesis::node::{Node, NodeError, Request};
-use nemesis::{Cluster, FaultError, Link, Touched};
+use nemesis::{Cluster, FaultError, Impairment, Link, Touched};
 
-use super::cuts;
+use super::cuts::{self, HostCut};
 use super::lease::{Lease, Leased};
 use super::watch::Watch;
 use crate::nodes::{ClusterFile, ClusterFileError};
@@ -244,6 +244,26 @@ impl HostCluster {
         first_error.map_or(Ok(touched), Err)
     }
 
+    /// Drops what these links carry, in the direction that `which` names for each host.
+    fn cut_off(
+        &mut self,
+        links: &[Link],
+        reset: bool,
+        which: impl Fn(&HostCut) -> Option<Direction>,
+    ) -> Result<(), FaultError> {
+        let specs: Vec<_> = self.hosts.iter().map(|host| host.spec.clone()).collect();
+        let mut faults = Vec::new();
+        for cut in cuts::spread(&specs, links)? {
+            let direction = which(&cut).ok_or(FaultError::Unsupported {
+                target: "a cluster of hosts",
+                action: "hold back different directions of one host at once",
+            })?;
+            let fault = HostFault::Cut { peers: cut.peers, direction, reset };
+            faults.push((cut.node, fault, Why::Cut(cut.links)));
+        }
+        self.apply(faults)
+    }
+
     /// Whom a fault keeps from the news of the controller.
     fn tell_watch(&self) {
         let hit: BTreeSet<_> = self.open.iter().map(|open| open.entry.node).collect();
@@ -298,6 +318,7 @@ fn name(spec: &HostSpec) -> String {
 const fn verb(fault: &HostFault) -> &'static str {
     match fault {
         HostFault::Kill => "kill",
+        HostFault::Stop => "stop",
         HostFault::Pause => "pause",
         HostFault::PowerFailure => "cut the power of",
         _ => "cut off",
@@ -363,22 +384,33 @@ impl Cluster for HostCluster {
         self.undo(|open| open.why == Why::Paused && nodes.contains(&open.entry.node)).map(drop)
     }
 
+    /// One after the other, so that each hands over what it leads.
+    fn stop(&mut self, nodes: &[NodeId]) -> Result<(), FaultError> {
+        nodes.iter().try_for_each(|node| self.apply(self.all(&[*node], &HostFault::Stop, &Why::Down)))
+    }
+
+    fn await_in_sync(&mut self, node: NodeId, within: Duration) -> Result<bool, FaultError> {
+        self.host(node)?;
+        Ok(self.watch.wait_in_sync(node, within))
+    }
+
+    /// Hosts hold back one direction of their links; nothing else.
+    fn impair(&mut self, links: &[Link], impairment: Impairment) -> Result<(), FaultError> {
+        let Impairment::Hold(held) = impairment else {
+            return Err(FaultError::Unsupported {
+                target: "a cluster of hosts",
+                action: "impair links that it does not cut",
+            });
+        };
+        self.cut_off(links, false, |cut| cuts::direction(cut, held))
+    }
+
     fn is_running(&self, node: NodeId) -> bool {
         self.host(node).is_ok_and(|host| runs(host.node.as_ref(), &host.spec).unwrap_or(false))
     }
 
     fn cut(&mut self, links: &[Link], manner: Manner) -> Result<(), FaultError> {
-        let specs: Vec<_> = self.hosts.iter().map(|host| host.spec.clone()).collect();
-        let reset = manner == Manner::Reset;
-        let cuts = cuts::spread(&specs, links)?;
-        let faults = cuts.into_iter().map(|cut| {
-            (
-                cut.node,
-                HostFault::Cut { peers: cut.peers, direction: Direction::Both, reset },
-                Why::Cut(cut.links),
-            )
-        });
-        self.apply(faults.collect())
+        self.cut_off(links, manner == Manner::Reset, |_| Some(Direction::Both))
     }
 
     fn heal(&mut self, links: &[Link]) -> Result<Touched, FaultError> {

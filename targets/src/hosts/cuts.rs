@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use history::NodeId;
-use nemesis::host::{HostSpec, Peer};
+use nemesis::host::{Direction, HostSpec, Peer};
 use nemesis::{End, FaultError, Link};
 
 /// The links that one host cuts, and what it has to drop for that.
@@ -37,6 +37,22 @@ pub(super) fn spread(hosts: &[HostSpec], links: &[Link]) -> Result<Vec<HostCut>,
         left = others;
     }
     Ok(cuts)
+}
+
+/// What a host has to drop so that one direction of these links is held back; `None` if that would be both, for
+/// different links.
+pub(super) fn direction(cut: &HostCut, held: nemesis::Direction) -> Option<Direction> {
+    let of = |link: &Link| {
+        let said = if link.from == End::Node(cut.node) {
+            nemesis::Direction::Requests
+        } else {
+            nemesis::Direction::Answers
+        };
+        if held == said { Direction::Out } else { Direction::In }
+    };
+    let mut all = cut.links.iter().map(of);
+    let first = all.next()?;
+    all.all(|direction| direction == first).then_some(first)
 }
 
 fn touches(link: &Link, node: NodeId) -> bool {
@@ -127,6 +143,16 @@ mod tests {
         let cuts = spread(&hosts, &links).unwrap();
         assert_eq!(cuts.len(), 1, "the leader's host is an end of all of them");
         assert!(cuts[0].peers.iter().all(|peer| peer.here == [9092] && peer.there == [9092]));
+    }
+
+    #[test]
+    fn what_a_host_says_on_links_that_it_opened_leaves_it_as_requests() {
+        use nemesis::Direction::{Answers, Requests};
+        let cut = |links: &[Link]| HostCut { node: NodeId(1), links: links.to_vec(), peers: Vec::new() };
+        assert_eq!(direction(&cut(&[link(1, 2), link(1, 3)]), Requests), Some(Direction::Out));
+        assert_eq!(direction(&cut(&[link(1, 2)]), Answers), Some(Direction::In));
+        assert_eq!(direction(&cut(&[link(2, 1)]), Requests), Some(Direction::In));
+        assert_eq!(direction(&cut(&[link(2, 1), link(1, 2)]), Requests), None);
     }
 
     #[test]

@@ -135,6 +135,22 @@ impl Watch {
         }
     }
 
+    /// Waits until a broker is in sync wherever it has a replica, and not fenced; whether it is.
+    pub(super) fn wait_in_sync(&self, node: NodeId, within: Duration) -> bool {
+        let end = clock::now().0.saturating_add(u64::try_from(within.as_nanos()).unwrap_or(u64::MAX));
+        loop {
+            let view = self.view();
+            let in_sync = view.partitions.values().filter(|seen| seen.replicas.contains(&node));
+            if !view.fenced.contains(&node) && in_sync.into_iter().all(|seen| seen.isr.contains(&node)) {
+                return true;
+            }
+            if clock::now().0 >= end {
+                return false;
+            }
+            std::thread::park_timeout(EVERY);
+        }
+    }
+
     /// Whom a fault keeps from the news.
     pub(super) fn set_hit(&self, hit: BTreeSet<NodeId>) {
         lock(&self.known).hit = hit;
