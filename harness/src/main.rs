@@ -1,5 +1,6 @@
 //! The binary `highwater`: the command line, the planning of a run, and the runner that conducts it.
 
+mod claim;
 mod cli;
 mod cluster;
 mod exit;

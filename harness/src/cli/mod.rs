@@ -30,6 +30,9 @@ use std::panic;
 
 use clap::{Parser, Subcommand};
 
+use targets::nodes::ClusterFile;
+
+use crate::claim::Claim;
 use crate::exit::Exit;
 pub(crate) use output::print;
 
@@ -95,6 +98,11 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
         Self::new(Exit::Usage, error)
     }
+}
+
+/// Claims the cluster for a command; who has it already is no mistake of the command line.
+fn claim(file: &ClusterFile, what: &str) -> Result<Claim, Failure> {
+    Claim::take(file, what).map_err(|error| Failure::new(Exit::Unreachable, error))
 }
 
 type Outcome = Result<Exit, Failure>;

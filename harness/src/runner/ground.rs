@@ -1,15 +1,14 @@
 //! The ground a run on hosts stands on: the lab, built for it unless it is there; the network its addresses exist
 //! in; and the claim on the cluster, since two runs that break one cluster know nothing of each other.
 
-use std::fs::{File, TryLockError};
-use std::io::{Read, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use targets::causes::with_causes;
 use targets::lab::{self, Entered, Kafka, LabOptions};
 
 use super::failure::Failure;
 use super::{RunOptions, Verbosity};
+use crate::claim::Claim;
 use crate::planning::Hosts;
 use crate::state;
 
@@ -18,7 +17,7 @@ use crate::state;
 pub(crate) struct Ground {
     inside: Option<Entered>,
     built: Option<PathBuf>,
-    _claim: Option<File>,
+    _claim: Option<Claim>,
 }
 
 impl Ground {
@@ -28,7 +27,9 @@ impl Ground {
     /// If another run has the cluster, or the lab cannot be built or entered.
     pub(super) fn prepare(options: &RunOptions) -> Result<Self, Failure> {
         let Some(hosts) = &options.hosts else { return Ok(Self::default()) };
-        let mut ground = Self { inside: None, built: None, _claim: Some(claim(&hosts.file.path)?) };
+        let claim =
+            Claim::take(&hosts.file, "run").map_err(|error| Failure::preflight(format!("{error:#}")))?;
+        let mut ground = Self { inside: None, built: None, _claim: Some(claim) };
         if hosts.build.is_some() {
             ground.built = Some(build(hosts, options.verbosity)?);
         }
@@ -84,38 +85,4 @@ fn build(hosts: &Hosts, verbosity: Verbosity) -> Result<PathBuf, Failure> {
     };
     lab::up(&options, &mut tell).map_err(|error| Failure::preflight(with_causes(&error)))?;
     Ok(dir)
-}
-
-/// Holds the cluster for this process; the system frees it with the process, however that ends.
-fn claim(cluster_file: &Path) -> Result<File, Failure> {
-    let dir = state::folder().join("claims");
-    let name: String = cluster_file
-        .to_string_lossy()
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-        .collect();
-    let path = dir.join(name);
-    let failed =
-        |error| Failure::usage(format!("failed to claim the cluster with `{}`: {error}", path.display()));
-    std::fs::create_dir_all(&dir).map_err(failed)?;
-    let mut file =
-        File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            // Who holds it helps, and is not needed.
-            let _ = file.read_to_string(&mut holder);
-            return Err(Failure::preflight(format!(
-                "process {} breaks the cluster of `{}` already (wait for its end, or stop it)",
-                holder.trim(),
-                cluster_file.display()
-            )));
-        }
-        Err(TryLockError::Error(error)) => return Err(failed(error)),
-    }
-    let write =
-        file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{}", std::process::id()));
-    write.map_err(failed)?;
-    Ok(file)
 }

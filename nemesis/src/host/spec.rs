@@ -5,6 +5,8 @@ use history::NodeId;
 use crate::node::quote;
 
 const SIGKILL: &str = "kill -KILL $1";
+/// A process that was killed, or started, may take half a minute on a busy host: in looks of 50 ms.
+const TRIES: u32 = 600;
 /// A broker that is told to stop hands its partitions over first: a minute, in looks of 50 ms. One that has
 /// not ended by then is killed, lest it ends after its undo.
 const STOP_TRIES: u32 = 1200;
@@ -114,12 +116,12 @@ impl HostSpec {
         format!(
             "hw_pid() {{\n  {pid}\n}}\n\
              hw_gone() {{\n  n=0\n  while [ -e /proc/$1 ] && ! grep -q '^State:.[ZX]' /proc/$1/status 2>/dev/null; do\n    \
-             n=$((n+1)); [ $n -lt ${{2:-200}} ] || {{ echo \"process $1 does not die\" >&2; return 1; }}; sleep 0.05\n  done\n}}\n\
+             n=$((n+1)); [ $n -lt ${{2:-{TRIES}}} ] || {{ echo \"process $1 does not die\" >&2; return 1; }}; sleep 0.05\n  done\n}}\n\
              hw_hold() {{\n  {hold}\n}}\n\
              hw_kill() {{\n  {kill}\n  hw_gone $1\n}}\n\
              hw_stop() {{\n  {stop}\n  hw_gone $1 {STOP_TRIES} || {{ kill -KILL $1; hw_gone $1; return 1; }}\n}}\n\
              hw_start() {{\n  {release}\n  [ -z \"$(hw_pid)\" ] || return 0\n  {start}\n  n=0\n  while [ -z \"$(hw_pid)\" ]; do\n    \
-             n=$((n+1)); [ $n -lt 200 ] || {{ echo 'the broker does not start' >&2; return 1; }}; sleep 0.05\n  done\n}}\n"
+             n=$((n+1)); [ $n -lt {TRIES} ] || {{ echo 'the broker does not start' >&2; return 1; }}; sleep 0.05\n  done\n}}\n"
         )
     }
 

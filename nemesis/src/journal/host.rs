@@ -1,7 +1,7 @@
 //! The host's part of the journal, as shell: a folder per fault with its undo, what proves it gone, its lease
 //! and its dead-man timer. The timer counts its own seconds and looks only whether the lease has changed, so
-//! that a clock that jumps neither fires nor disarms it. Apply and undo hold one lock: a timer that fires while
-//! a fault is being applied waits, and then undoes it.
+//! that a clock that jumps neither fires nor disarms it. Apply and undo hold one lock, and who has applied
+//! renews the lease: a fault that takes long to apply is in force for its whole time all the same.
 
 use crate::host::Procedure;
 use crate::node::quote;
@@ -36,17 +36,20 @@ pub(super) fn arm(state_dir: &str, id: &str, about: &str, procedure: &Procedure,
     let heal = locked(
         state_dir,
         &format!(
-            "[ -d {e} ] || exit 0\nsh {e}/undo.sh >{e}/out 2>{e}/log\n\
+            "[ -d {e} ] || exit 0\n[ -z \"$1\" ] || [ \"$(cat {e}/lease)\" = \"$1\" ] || exit 75\nsh {e}/undo.sh >{e}/out 2>{e}/log\n\
              if sh {e}/gone.sh >>{e}/log 2>&1; then cat {e}/out; rm -rf {e}; else cat {e}/log >&2; echo 'it is still in force after its undo' >&2; exit 1; fi"
         ),
     );
     let watch = format!(
         "left={lease_s}; last=\nwhile [ -d {e} ]; do\n  now=$(cat {e}/lease 2>/dev/null)\n  \
          if [ \"$now\" != \"$last\" ]; then last=$now; left={lease_s}; fi\n  \
-         if [ $left -le 0 ]; then\n    sh {e}/heal.sh >/dev/null 2>{e}/dead-man.log && exit 0\n    left=5\n  fi\n  \
+         if [ $left -le 0 ]; then\n    sh {e}/heal.sh \"$last\" >/dev/null 2>{e}/dead-man.log && exit 0\n    left=5\n  fi\n  \
          sleep 1; left=$((left-1))\ndone\n"
     );
-    let applying = locked(state_dir, &format!("[ -d {e} ] || exit 1\nexec sh {e}/apply.sh"));
+    let applying = locked(
+        state_dir,
+        &format!("[ -d {e} ] || exit 1\nsh {e}/apply.sh || exit $?\necho applied >{e}/lease"),
+    );
     let mut text = folder(state_dir);
     text += &format!("mkdir {e} || exit 1\n");
     for (name, content) in [
@@ -54,7 +57,8 @@ pub(super) fn arm(state_dir: &str, id: &str, about: &str, procedure: &Procedure,
         ("apply.sh", &procedure.apply),
         ("undo.sh", &procedure.undo),
         ("gone.sh", &procedure.gone),
-        ("heal.sh", &format!("{heal}\n")),
+        // The timer names the lease that ran out: one that was renewed while it waited for the lock goes on.
+        ("heal.sh", &format!("{heal} heal \"$1\"\n")),
         ("watch.sh", &watch),
         ("lease", "armed\n"),
     ] {

@@ -40,7 +40,7 @@ pub(super) fn look(clean: bool) -> anyhow::Result<Vec<Look>> {
             add("leftovers", State::Note, text);
         }
     }
-    if let Ok(left) = lab::leftovers(&state::folder().join("lab"))
+    if let Ok(left) = lab::leftovers(&state::lab())
         && !left.is_empty()
     {
         add("lab", State::Note, format!("{left} (highwater lab down)"));

@@ -14,9 +14,9 @@ use targets::nodes::{self, ClusterFile};
 
 use self::look::{Look, State};
 use super::survey::Place;
-use super::{Outcome, print, quantity};
+use super::{Outcome, claim, print, quantity};
 use crate::exit::Exit;
-use crate::state::{self, ClusterLock};
+use crate::state;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -55,7 +55,7 @@ impl DoctorCommand {
         let file = self.cluster.as_deref().map(ClusterFile::read).transpose()?;
         // What is being applied at this moment is no leftover.
         let _alone = match &file {
-            Some(file) if self.clean => Some(ClusterLock::take(file, "doctor --clean")?),
+            Some(file) if self.clean => Some(claim(file, "doctor --clean")?),
             _ => None,
         };
         let mut looks = here::look(self.clean)?;

@@ -12,9 +12,9 @@ use targets::nodes::{self, ClusterFile};
 
 use super::fault::FaultArgs;
 use crate::cli::flags::GuardArgs;
-use crate::cli::{Failure, Outcome, print};
+use crate::cli::{Failure, Outcome, claim, print};
 use crate::exit::Exit;
-use crate::state::{self, ClusterLock};
+use crate::state;
 
 /// Prints what would be run.
 pub(super) fn plan(command: &FaultArgs) -> Outcome {
@@ -38,7 +38,7 @@ pub(super) fn apply(order: &FaultArgs, lasts: Duration, guard: &GuardArgs) -> Ou
     let (file, spec, fault) = order.resolve()?;
     let journal = state::journal()?;
     guard.check(&file, &spec, &fault, &journal)?;
-    let _turn = ClusterLock::take(&file, &format!("nemesis apply {fault} --node {}", spec.node))?;
+    let _turn = claim(&file, &format!("nemesis apply {fault} --node {}", spec.node))?;
     guard.check_cluster(&file)?;
     let lease_s = u32::try_from(lasts.as_secs()).context("--for is too long")?.max(1);
     let id = format!("hand-{}-{}", state::unique(), spec.node);

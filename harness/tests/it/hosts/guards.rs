@@ -2,6 +2,7 @@
 //! on it, and whether the way in would be cut.
 
 use std::fs;
+use std::process::{Command, Stdio};
 
 use super::stand::Stand;
 use super::{HEALED, apply, is_whole};
@@ -46,6 +47,35 @@ fn brokers_that_say_they_are_another_cluster_are_left_alone() {
 }
 
 #[test]
+fn brokers_of_a_namespace_are_asked_from_within_it() {
+    let Some(stand) = Stand::new("inside") else { return };
+    let stage = Stage::new();
+    let mut command = Command::new("nsenter");
+    command.arg(format!("--net=/run/netns/{}", stand.namespace)).arg(env!("CARGO_BIN_EXE_highwater"));
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    command.args(["cluster", "up", "--nodes", "1", "--data"]).arg(stage.results.path().join("cluster"));
+    let up = Up::spawn(command);
+    let text = fs::read_to_string(stand.cluster_file()).expect("readable");
+    let with = |id: &str| {
+        let first = format!("bootstrap = \"{}\"\n{id}", up.bootstrap);
+        let text = text.replace("bootstrap = \"127.0.0.1:9092\"\n", &first);
+        fs::write(stand.cluster_file(), text).expect("writable");
+    };
+    with("");
+    let (_, said) = stand.run(&format!("doctor --cluster {}", stand.cluster_file().display()));
+    let id = said.lines().find_map(|line| line.split_once("cluster id: ")).expect("it was looked at").1;
+    let id = id.split(' ').next().expect("a word").to_owned();
+    with("cluster_id = \"another\"\n");
+    let (code, said) = stand.run(&(apply(&stand, "pause", "5m") + " --confirm-cluster-id another"));
+    assert!(code == 3 && said.contains(&id), "exit {code}: {said}");
+    assert!(is_whole(&stand) && stand.on_record() == 0);
+    with(&format!("cluster_id = \"{id}\"\n"));
+    let (code, said) = stand.run(&(apply(&stand, "pause", "5m") + " --confirm-cluster-id " + &id));
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(stand.run("nemesis undo --all").0, 0);
+}
+
+#[test]
 fn a_second_command_on_a_cluster_is_told_who_is_at_work() {
     let Some(stand) = Stand::new("turn") else { return };
     let goes_on = stand.path("goes-on");
@@ -56,7 +86,7 @@ fn a_second_command_on_a_cluster_is_told_who_is_at_work() {
     let first = stand.command(&apply(&stand, "cut", "5m")).spawn().expect("the binary starts");
     assert!(poll(HEALED, || stand.on_record() == 1), "at work");
     let (code, said) = stand.run(&apply(&stand, "kill", "5m"));
-    let by = format!("process {}: highwater nemesis apply cut --node 1", first.id());
+    let by = format!("process {} (highwater nemesis apply cut --node 1) is at work", first.id());
     assert!(code == 3 && said.contains(&by), "exit {code}: {said}");
     assert!(stand.broker().is_some(), "nothing was broken");
     fs::write(&goes_on, "").expect("writable");
