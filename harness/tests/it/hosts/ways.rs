@@ -124,3 +124,41 @@ fn a_broker_is_ended_as_its_node_says() {
     }
     assert_eq!(std::fs::read_to_string(stand.path("ended")).expect("written"), "stop\nkill\n");
 }
+
+/// What systemd does with a unit, as far as faults ask for it. What keeps it down is looked at at its start, and
+/// only after it was told to read its files again.
+const SYSTEMCTL: &str = "\
+alive() { [ -r /proc/$1/status ] && ! grep -q '^State:.[ZX]' /proc/$1/status; }
+case \"$*\" in
+  'show -p MainPID --value kafka') p=$(cat ROOT/pid); if alive $p; then echo $p; else echo 0; fi;;
+  daemon-reload) if ls /run/systemd/system/kafka.service.d/*.conf 2>/dev/null; then touch ROOT/held; else rm -f ROOT/held; fi;;
+  '--no-block stop kafka') echo stop >>ROOT/ended; kill $(cat ROOT/pid);;
+  'start kafka') [ -e ROOT/held ] || setsid sh ROOT/broker.sh </dev/null >/dev/null 2>&1 &;;
+  'reset-failed kafka') ;;
+  *) echo \"unknown: $*\" >&2; exit 1;;
+esac";
+
+#[test]
+fn a_unit_is_kept_down_until_the_undo_starts_it() {
+    let Some(stand) = Stand::new("unit") else { return };
+    let root = stand.dir.path().display().to_string();
+    stand.inside("mkdir -p /run/systemd && mount -t tmpfs none /run/systemd").expect("in its own mounts");
+    stand.tool("systemctl", &SYSTEMCTL.replace("ROOT", &root));
+    let text = std::fs::read_to_string(stand.cluster_file()).expect("readable");
+    let service = format!("pid_file = \"{root}/pid\"\nstart = \"sh {root}/broker.sh\"");
+    assert!(text.contains(&service));
+    std::fs::write(stand.cluster_file(), text.replacen(&service, "unit = \"kafka\"", 1)).expect("writable");
+    for fault in ["stop", "kill"] {
+        let (code, said) = stand.run(&apply(&stand, fault, "5m"));
+        assert_eq!(code, 0, "{fault}: {said}");
+        stand.inside(&format!("{root}/bin/systemctl start kafka")).expect("somebody tries");
+        assert!(stand.broker().is_none(), "{fault}: kept down");
+        assert_eq!(stand.run("nemesis undo --all").0, 0, "{fault}");
+        assert!(is_whole(&stand), "{fault}");
+        assert!(
+            stand.inside("! find /run/systemd/system -name zz-highwater.conf | grep -q .").is_ok(),
+            "{fault}"
+        );
+    }
+    assert_eq!(std::fs::read_to_string(stand.path("ended")).expect("written"), "stop\n");
+}
