@@ -42,6 +42,8 @@ pub enum FaultClass {
     SlowLinks,
     /// Few bytes a second pass between brokers.
     NarrowLinks,
+    /// Bytes between clients and a leader come late.
+    SlowClients,
     /// Every broker loses the controller, and keeps the others and its clients.
     IsolateController,
 }
@@ -65,6 +67,7 @@ impl FaultClass {
             | Self::PartialPartition
             | Self::IsolateClients
             | Self::DropResponses
+            | Self::SlowClients
             | Self::SlowLinks
             | Self::NarrowLinks => false,
         }
@@ -89,8 +92,15 @@ impl FaultClass {
             | Self::IsolateOneWay
             | Self::PartialPartition
             | Self::IsolateClients
-            | Self::DropResponses => false,
+            | Self::DropResponses
+            | Self::SlowClients => false,
         }
+    }
+
+    /// Whether the fault disturbs clients alone: brokers lose nothing and nobody.
+    #[must_use]
+    pub const fn is_of_clients(self) -> bool {
+        matches!(self, Self::IsolateClients | Self::DropResponses | Self::SlowClients)
     }
 
     /// Whether the fault takes what a broker had not synced.
@@ -116,6 +126,7 @@ impl fmt::Display for FaultClass {
             Self::PartialPartition => "partial-partition",
             Self::IsolateClients => "isolate-clients",
             Self::DropResponses => "drop-responses",
+            Self::SlowClients => "slow-clients",
             Self::SlowLinks => "slow-links",
             Self::NarrowLinks => "narrow-links",
             Self::IsolateController => "isolate-controller",

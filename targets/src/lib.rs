@@ -3,6 +3,7 @@
 
 pub mod actors;
 pub mod causes;
+pub mod front;
 pub mod hosts;
 pub mod kafka;
 pub mod lab;

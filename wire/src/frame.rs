@@ -188,7 +188,12 @@ pub fn fetch_response(frame: Bytes, version: i16) -> Result<(i32, FetchResponse)
     response::<kafka_protocol::messages::FetchRequest>(frame, version)
 }
 
-fn assemble<H: Encodable, B: Encodable>(header: &H, hv: i16, body: &B, bv: i16) -> Result<Bytes, FrameError> {
+pub(crate) fn assemble<H: Encodable, B: Encodable>(
+    header: &H,
+    hv: i16,
+    body: &B,
+    bv: i16,
+) -> Result<Bytes, FrameError> {
     let size = header.compute_size(hv).map_err(malformed)? + body.compute_size(bv).map_err(malformed)?;
     let mut out = BytesMut::with_capacity(4 + size);
     out.put_u32(0);
@@ -200,6 +205,6 @@ fn assemble<H: Encodable, B: Encodable>(header: &H, hv: i16, body: &B, bv: i16) 
     Ok(out.freeze())
 }
 
-fn malformed(error: impl std::fmt::Display) -> FrameError {
+pub(crate) fn malformed(error: impl std::fmt::Display) -> FrameError {
     FrameError::Malformed(error.to_string())
 }

@@ -4,6 +4,7 @@
 pub mod batch;
 mod codec;
 pub mod frame;
+pub mod front;
 mod guard;
 pub mod marker;
 pub mod metadata;

@@ -39,8 +39,9 @@ pub(super) fn look(context: &Context<'_>, fault: &FaultRun<'_>) -> Bite {
         FaultClass::IsolateOneWay => links::one_way(context, fault, invoked),
         FaultClass::IsolateClients => links::isolate_clients(context, fault),
         FaultClass::DropResponses => links::drop_responses(context, fault),
-        FaultClass::SlowLinks => links::impaired(fault, "came late"),
-        FaultClass::NarrowLinks => links::impaired(fault, "had to wait for their turn"),
+        FaultClass::SlowLinks => links::impaired(fault, "between brokers", "came late"),
+        FaultClass::NarrowLinks => links::impaired(fault, "between brokers", "had to wait for their turn"),
+        FaultClass::SlowClients => links::impaired(fault, "of clients", "came late"),
         FaultClass::IsolateController => links::isolate_controller(context, fault, invoked),
         FaultClass::PowerFailure | FaultClass::PowerFailureAll => power_failure(context, fault),
     }

@@ -71,13 +71,13 @@ pub(super) fn drop_responses(context: &Context<'_>, fault: &FaultRun<'_>) -> Bit
     Bite::yes(format!("{seen}; {}", shown.join(", ")))
 }
 
-/// Bytes between brokers came late, or had to wait for their turn.
-pub(super) fn impaired(fault: &FaultRun<'_>, how: &str) -> Bite {
+/// Bytes came late, or had to wait for their turn.
+pub(super) fn impaired(fault: &FaultRun<'_>, whose: &str, how: &str) -> Bite {
     let (connections, bytes) = (fault.connections, fault.bytes);
     if bytes > 0 {
-        Bite::yes(format!("{bytes} bytes on {connections} connections between brokers {how}"))
+        Bite::yes(format!("{bytes} bytes on {connections} connections {whose} {how}"))
     } else {
-        Bite::no(format!("no byte between brokers {how} (raise `--rate` or `--payload-bytes`)"))
+        Bite::no(format!("no byte {whose} {how} (raise `--rate` or `--payload-bytes`)"))
     }
 }
 

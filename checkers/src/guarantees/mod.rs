@@ -102,7 +102,7 @@ impl Envelope {
             // are taken for dead at once.
             FaultClass::RollingRestart | FaultClass::IsolateController => self.outages += 2,
             // The brokers are whole.
-            FaultClass::IsolateClients | FaultClass::DropResponses => {}
+            FaultClass::IsolateClients | FaultClass::DropResponses | FaultClass::SlowClients => {}
             FaultClass::PowerFailure => {
                 self.outages += 1;
                 self.blackouts += 1;
@@ -147,6 +147,7 @@ impl Envelope {
             | FaultClass::IsolateOneWay
             | FaultClass::PartialPartition
             | FaultClass::IsolateClients
+            | FaultClass::SlowClients
             | FaultClass::SlowLinks
             | FaultClass::NarrowLinks => true,
             FaultClass::Kill

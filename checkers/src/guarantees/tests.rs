@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use history::FaultClass::{
     self, DropResponses, IsolateClients, IsolateController, IsolateFollowers, IsolateLeader, IsolateMinority,
     IsolateOneWay, Kill, NarrowLinks, PartialPartition, Pause, PowerFailure, PowerFailureAll, RollingRestart,
-    SlowLinks, Stop,
+    SlowClients, SlowLinks, Stop,
 };
 
 use super::*;
@@ -53,6 +53,7 @@ const PLANS: &[(&[FaultClass], bool, bool)] = &[
     // Links of clients.
     (&[IsolateClients], false, false),
     (&[DropResponses], false, false),
+    (&[SlowClients], false, false),
     (&[DropResponses, Kill], true, false),
     (&[PowerFailure, DropResponses], true, false),
     (&[PowerFailure, IsolateClients], true, false),
@@ -61,7 +62,7 @@ const PLANS: &[(&[FaultClass], bool, bool)] = &[
 
 /// Links of clients have nothing to do with what brokers lose.
 fn of_brokers(case: &Case) -> Vec<FaultClass> {
-    let of_clients = |class: &FaultClass| matches!(class, IsolateClients | DropResponses);
+    let of_clients = |class: &FaultClass| class.is_of_clients();
     case.faults.iter().copied().filter(|class| !of_clients(class)).collect()
 }
 
@@ -191,7 +192,7 @@ fn expected(case: &Case, guarantee: &str) -> Option<Expectation> {
                 Pause | SlowLinks | NarrowLinks => true,
                 // Every isolation of a client or a coordinator; the controller is neither.
                 IsolateLeader | IsolateFollowers | IsolateMinority | IsolateOneWay | PartialPartition => true,
-                IsolateClients => true,
+                IsolateClients | SlowClients => true,
                 Kill | Stop | RollingRestart | DropResponses | IsolateController => false,
                 PowerFailure | PowerFailureAll => false,
             };

@@ -67,6 +67,7 @@ pub(super) const fn can(class: FaultClass) -> bool {
         | FaultClass::IsolateOneWay => true,
         FaultClass::IsolateClients
         | FaultClass::DropResponses
+        | FaultClass::SlowClients
         | FaultClass::SlowLinks
         | FaultClass::NarrowLinks => false,
     }

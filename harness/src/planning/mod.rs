@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use broker::flaws::{FLAWS, FlawSpec};
 use history::plan::PLAN_VERSION;
-use history::{Load, Plan, PlannedFault, TargetKind};
+use history::{FaultClass, Load, Plan, PlannedFault, TargetKind};
 use nemesis::{Timings, script};
 
 use crate::cli::flags::{LoadArgs, NO_NEMESIS, PlanArgs};
@@ -72,6 +72,13 @@ pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<Drawn> {
     let nemeses = nemeses(args, target, hosts.is_some())?;
     if let Some(hosts) = hosts.as_ref().filter(|_| !nemeses.is_empty()) {
         hosts.guard(&args.guard, &nemeses, &verbatim)?;
+    }
+    if target == TargetKind::Kafka && hosts.is_none() && !nemeses.is_empty() {
+        let protocol = verbatim.get("security.protocol").map_or("plaintext", String::as_str);
+        ensure!(
+            protocol.eq_ignore_ascii_case("plaintext"),
+            "clients behind `security.protocol={protocol}` cannot be disturbed: not in this build (give --nemesis none)"
+        );
     }
     let load = load(&args.load, target)?;
     let timings = settings::timings(&cell, hosts.is_some());
@@ -212,7 +219,8 @@ fn nemeses(args: &PlanArgs, target: TargetKind, has_hosts: bool) -> anyhow::Resu
         return Ok(Vec::new());
     }
     for (place, name) in named.iter().enumerate() {
-        if target == TargetKind::Kafka && !has_hosts {
+        let class = name.split('@').next().and_then(nemesis::find).map(|spec| spec.class);
+        if target == TargetKind::Kafka && !has_hosts && !class.is_some_and(FaultClass::is_of_clients) {
             bail!(
                 "nemesis `{name}` breaks brokers, and those of --target kafka cannot be reached (give --nemesis none, or --cluster FILE that says how)"
             );

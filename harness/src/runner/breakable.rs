@@ -1,10 +1,11 @@
-//! What a run breaks: the reference cluster, or hosts.
+//! What a run breaks: the reference cluster, hosts, or the links of clients to a cluster that nobody may break.
 
 use std::io;
 
 use history::{Nanos, Note};
 use nemesis::Cluster;
 use targets::causes::with_causes;
+use targets::front::FrontCluster;
 use targets::hosts::HostCluster;
 use targets::reference::ReferenceCluster;
 
@@ -55,6 +56,25 @@ impl Breakable for HostCluster {
     }
     fn finish(mut self: Box<Self>) -> io::Result<()> {
         self.undo_all().map(drop).map_err(|error| io::Error::other(with_causes(&error)))
+    }
+}
+
+impl Breakable for FrontCluster {
+    fn events(&self) -> Vec<(Nanos, Note)> {
+        Self::events(self)
+    }
+    fn isr_full(&self) -> bool {
+        self.cluster_view().isr_full()
+    }
+    fn failure(&self) -> Option<String> {
+        None
+    }
+    fn is_slow(&self) -> bool {
+        false
+    }
+    fn finish(self: Box<Self>) -> io::Result<()> {
+        // Its ports and connections go with it.
+        Ok(())
     }
 }
 

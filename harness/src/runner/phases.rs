@@ -6,6 +6,7 @@ use std::time::Duration;
 use history::{Note, Offset, Partition, Phase, TargetKind, clock};
 use targets::actors::protocol::{AdminReply, AdminRequest, Command, Job};
 use targets::causes::with_causes;
+use targets::front::FrontCluster;
 use targets::hosts::{HostCluster, HostsOptions};
 use targets::reference::{ClusterOptions, Proxied, ReferenceCluster};
 
@@ -93,7 +94,7 @@ impl Conductor<'_> {
 
     /// Hosts are reached before anything is asked of their cluster: what cannot be mended is not broken.
     fn connect_hosts(&mut self) -> Result<(), Failure> {
-        let Some(hosts) = &self.options.hosts else { return Ok(()) };
+        let Some(hosts) = &self.options.hosts else { return self.open_front() };
         self.progress.phase("connecting to hosts");
         let options = HostsOptions {
             file: &hosts.file,
@@ -105,6 +106,19 @@ impl Conductor<'_> {
         let connected =
             HostCluster::connect(options).map_err(|error| Failure::preflight(with_causes(&error)))?;
         self.cluster = Some(Box::new(connected));
+        Ok(())
+    }
+
+    /// Faults of clients need a proxy that clients cannot get past; without faults they connect as ever.
+    fn open_front(&mut self) -> Result<(), Failure> {
+        if self.plan.schedule.is_empty() {
+            return Ok(());
+        }
+        let bootstrap = self.plan.bootstrap.as_deref().unwrap_or_default();
+        let front = FrontCluster::open(bootstrap, &self.plan.topic);
+        let front = front.map_err(|error| Failure::preflight(with_causes(&error)))?;
+        self.casting.bootstrap = front.bootstrap();
+        self.cluster = Some(Box::new(front));
         Ok(())
     }
 
@@ -133,7 +147,8 @@ impl Conductor<'_> {
     /// Without a controller that tells, metadata shows who leads. A cluster that does not answer just now is
     /// no reason to give up: what it does to the records is what the run is about.
     fn watch_partitions(&mut self) -> Result<(), Failure> {
-        if self.plan.target != TargetKind::Reference && self.options.hosts.is_none() {
+        let followed = self.options.hosts.is_some() || !self.plan.schedule.is_empty();
+        if self.plan.target != TargetKind::Reference && !followed {
             let request = AdminRequest::Partitions { record: true, timeout_ms: millis(WATCH) };
             if let Some(AdminReply::Failed { reason, .. }) = self.inquire(request, WATCH)? {
                 self.progress.detail(&format!("  {reason}"));

@@ -117,7 +117,7 @@ fn lost_answers_make_copies_unless_brokers_know_them() {
 #[test]
 fn a_cluster_that_is_kept_up_is_restarted_and_slowed_but_keeps_its_clients() {
     let scene = Scene::start("");
-    for name in ["isolate-clients", "drop-responses"] {
+    for name in ["isolate-clients", "drop-responses", "slow-clients"] {
         scene.refused(&format!("apply {name}"), 2, "connect to this cluster directly");
     }
     assert_eq!(scene.faults(), [], "nothing is left of what was refused");
@@ -140,4 +140,27 @@ fn a_cluster_that_is_kept_up_is_restarted_and_slowed_but_keeps_its_clients() {
     scene.ok("apply isolate-one-way --node 1");
     scene.ok("undo --all");
     assert!(scene.accepts(3));
+}
+
+/// Any cluster will do whose brokers nobody may touch; here it is one of ours.
+#[test]
+fn clients_of_a_foreign_cluster_are_disturbed_behind_a_front() {
+    let scene = Scene::start("");
+    let words = format!(
+        "--target kafka --bootstrap {} --nemesis isolate-clients,drop-responses,slow-clients --duration 12s --seed 4",
+        scene.up.bootstrap
+    );
+    let ended = exercised(&scene.stage, &words);
+    assert_eq!(word(&scene.stage), "held", "{words}: {}", ended.all());
+    assert!(scene.stage.findings().is_empty(), "{words}: {}", ended.all());
+
+    let line = format!("run --target kafka --bootstrap {} --nemesis", scene.up.bootstrap);
+    for (words, says) in [
+        ("kill", "cannot be reached"),
+        ("isolate-clients -X security.protocol=ssl", "`security.protocol=ssl` cannot be disturbed"),
+    ] {
+        let refused = scene.stage.run(&format!("{line} {words}"));
+        assert_eq!(refused.code, 2, "{words}: {}", refused.all());
+        assert!(refused.stderr.contains(says), "{words}: {}", refused.all());
+    }
 }

@@ -16,10 +16,10 @@ const SOON: Duration = Duration::from_secs(20);
 
 /// A cluster in a folder of its own, and how to ask for faults on it.
 pub(crate) struct Scene {
-    up: Up,
+    pub(crate) up: Up,
     data: PathBuf,
     _place: tempfile::TempDir,
-    stage: Stage,
+    pub(crate) stage: Stage,
 }
 
 impl Scene {

@@ -17,6 +17,7 @@ mod power_failure_all;
 mod power_failure_torn;
 mod restart;
 mod rolling_restart;
+mod slow_clients;
 mod slow_links;
 mod stop;
 

@@ -2,7 +2,7 @@
 
 use history::{FaultClass, PlannedFault};
 
-use crate::cluster::{Cluster, FaultError};
+use crate::cluster::{Cluster, FaultError, Link};
 use crate::impairment::Impairment;
 use crate::shape::{Impairs, among, at_least, hit};
 use crate::spec::{Injected, Spec, resolve};
@@ -22,15 +22,13 @@ are far away; with acks=1 none does, and more of what is acknowledged is on the 
 Takes two brokers. It has bitten when bytes were late.",
     class: FaultClass::SlowLinks,
     duration_ms: |_| 2500,
-    nemesis: &Impairs {
-        aim,
-        how: |fault, _, _| Impairment::Delay {
-            at_least_ms: AT_LEAST_MS,
-            jitter_ms: JITTER_MS,
-            seed: u64::from(fault.draw),
-        },
-    },
+    nemesis: &Impairs { aim, how: late },
 };
+
+/// The delay of these links and of others that are slow.
+pub(super) fn late(fault: &PlannedFault, _: &Injected, _: Link) -> Impairment {
+    Impairment::Delay { at_least_ms: AT_LEAST_MS, jitter_ms: JITTER_MS, seed: u64::from(fault.draw) }
+}
 
 /// Every link between brokers.
 pub(super) fn aim(fault: &PlannedFault, cluster: &dyn Cluster) -> Result<Injected, FaultError> {

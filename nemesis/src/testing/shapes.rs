@@ -143,7 +143,7 @@ fn one_way_the_leader_is_mute_the_other_way_it_is_deaf() {
 
 #[test]
 fn clients_lose_a_leader_or_its_answers_and_nobody_else_anything() {
-    for name in ["isolate-clients", "drop-responses"] {
+    for name in ["isolate-clients", "drop-responses", "slow-clients"] {
         assert_eq!(links_of(name), ["clients -> node 1"], "{name}");
     }
 }

@@ -6,4 +6,6 @@ mod cuts;
 mod lease;
 mod watch;
 
+pub(crate) use watch::Watch;
+
 pub use cluster::{HostCluster, HostsError, HostsOptions};

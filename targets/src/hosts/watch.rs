@@ -79,7 +79,7 @@ fn differs(one: &PartitionView, other: &PartitionView) -> bool {
 }
 
 /// Follows a topic while it lives.
-pub(super) struct Watch {
+pub(crate) struct Watch {
     known: Arc<Mutex<Known>>,
     stops: Vec<Sender<()>>,
     threads: Vec<JoinHandle<()>>,
@@ -87,7 +87,7 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Starts asking brokers, by their addresses.
-    pub(super) fn start(topic: &str, brokers: &[(NodeId, String)]) -> io::Result<Self> {
+    pub(crate) fn start(topic: &str, brokers: &[(NodeId, String)]) -> io::Result<Self> {
         let question = metadata::question(topic).map_err(io::Error::other)?;
         let nodes: Vec<_> = brokers.iter().map(|(node, _)| *node).collect();
         let mut watch = Self { known: Arc::default(), stops: Vec::new(), threads: Vec::new() };
@@ -111,13 +111,13 @@ impl Watch {
     }
 
     /// The cluster as last told.
-    pub(super) fn view(&self) -> ClusterView {
+    pub(crate) fn view(&self) -> ClusterView {
         let known = lock(&self.known);
         ClusterView { partitions: known.partitions.clone(), fenced: known.fenced.clone() }
     }
 
     /// What has changed since the last call.
-    pub(super) fn take_notes(&self) -> Vec<(Nanos, Note)> {
+    pub(crate) fn take_notes(&self) -> Vec<(Nanos, Note)> {
         std::mem::take(&mut lock(&self.known).notes)
     }
 

@@ -128,7 +128,7 @@ fn dropped_answers_bite_when_somebody_sent_again() {
 
 #[test]
 fn links_between_brokers_bite_by_their_bytes() {
-    for class in [FaultClass::SlowLinks, FaultClass::NarrowLinks] {
+    for class in [FaultClass::SlowLinks, FaultClass::NarrowLinks, FaultClass::SlowClients] {
         let mut scene = quiet();
         let fault = scene.inject(class, 1, &[0]);
         let mut idle = scene.clone();
