@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use history::{Cell, Profile, Scope};
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaConfRes;
 
@@ -99,7 +100,10 @@ impl Source<'_> {
         put(&mut config, "bootstrap.servers", self.bootstrap);
         put(&mut config, "client.id", &format!("highwater-{}", self.run));
         // Without it librdkafka prints what its callbacks report anyway.
-        config.set_log_level(rdkafka::config::RDKafkaLogLevel::Error);
+        // Who asks librdkafka to tell more (`-X debug=fetch`) is told more, in the actors' logs.
+        let level =
+            if self.verbatim.contains_key("debug") { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Error };
+        config.set_log_level(level);
         if self.profile == Profile::Short {
             for (name, value) in SHORT_PROPERTIES {
                 put(&mut config, name, value);
