@@ -141,6 +141,7 @@ impl MatrixCommand {
             results: self.results.root(),
             secrets,
             hosts,
+            allow_quorum_loss: args.guard.allow_quorum_loss,
             keep_topics: args.target.keep_topics,
             allow_existing_topic: args.target.allow_existing_topic,
             max_disk_bytes: args.max_disk,

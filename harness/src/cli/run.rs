@@ -68,6 +68,7 @@ impl RunCommand {
             results: self.results.root(),
             secrets,
             hosts,
+            allow_quorum_loss: self.plan.guard.allow_quorum_loss,
             keep_topics: self.plan.target.keep_topics,
             allow_existing_topic: self.plan.target.allow_existing_topic,
             max_disk_bytes: self.plan.max_disk,

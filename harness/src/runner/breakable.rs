@@ -1,6 +1,7 @@
 //! What a run breaks: the reference cluster, hosts, or the links of clients to a cluster that nobody may break.
 
 use std::io;
+use std::path::Path;
 
 use history::{Nanos, Note};
 use nemesis::Cluster;
@@ -19,6 +20,10 @@ pub(crate) trait Breakable: Cluster + Send {
     fn failure(&self) -> Option<String>;
     /// Whether it takes time to recover that the schedule does not know, so that the next fault has to wait.
     fn is_slow(&self) -> bool;
+    /// Puts what the brokers logged into `dir`, unless it is there already; complaints, if any.
+    fn keep_logs(&self, _dir: &Path) -> Vec<String> {
+        Vec::new()
+    }
     /// Ends what was started, and mends what was broken.
     fn finish(self: Box<Self>) -> io::Result<()>;
 }
@@ -53,6 +58,9 @@ impl Breakable for HostCluster {
     }
     fn is_slow(&self) -> bool {
         true
+    }
+    fn keep_logs(&self, dir: &Path) -> Vec<String> {
+        Self::keep_logs(self, dir)
     }
     fn finish(mut self: Box<Self>) -> io::Result<()> {
         self.undo_all().map(drop).map_err(|error| io::Error::other(with_causes(&error)))

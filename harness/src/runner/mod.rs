@@ -38,6 +38,8 @@ pub(crate) struct RunOptions {
     pub(crate) secrets: BTreeMap<String, String>,
     /// The hosts whose brokers may be broken, unless they are the reference cluster's.
     pub(crate) hosts: Option<Hosts>,
+    /// More than a minority of hosts may be down at once.
+    pub(crate) allow_quorum_loss: bool,
     /// Leave the topic on the target.
     pub(crate) keep_topics: bool,
     /// The topic may exist already.

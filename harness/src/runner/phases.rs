@@ -102,6 +102,7 @@ impl Conductor<'_> {
             tag: state::unique(),
             lease_s: LEASE_S,
             topic: self.plan.topic.clone(),
+            quorum_loss: hosts.lab || self.options.allow_quorum_loss,
         };
         let connected =
             HostCluster::connect(options).map_err(|error| Failure::preflight(with_causes(&error)))?;
@@ -263,6 +264,9 @@ impl Conductor<'_> {
         let _ = self.wait(EXIT, |run| run.crew.of(|_| true).all(|actor| actor.exited));
         // Whatever still lives is killed with its handle.
         self.crew = super::crew::Crew::default();
+        for complaint in self.cluster.iter().flat_map(|cluster| cluster.keep_logs(&self.dir.node_logs())) {
+            self.progress.say(&format!("  {complaint}"));
+        }
         if let Some(cluster) = self.cluster.take()
             && let Err(error) = cluster.finish()
         {

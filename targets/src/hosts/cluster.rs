@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -17,6 +17,7 @@ use nemesis::{Cluster, FaultError, Impairment, Link, Touched};
 
 use super::cuts::{self, HostCut};
 use super::lease::{Lease, Leased};
+use super::logs;
 use super::watch::Watch;
 use crate::nodes::{ClusterFile, ClusterFileError};
 use crate::view::ClusterView;
@@ -37,6 +38,8 @@ pub struct HostsOptions<'a> {
     pub lease_s: u32,
     /// The topic whose leaders are followed.
     pub topic: String,
+    /// More than a minority may be down at once.
+    pub quorum_loss: bool,
 }
 
 /// Hosts cannot be used.
@@ -80,6 +83,8 @@ const SERVES: Duration = Duration::from_secs(90);
 struct Host {
     spec: HostSpec,
     node: Arc<dyn Node>,
+    /// How long its logs were.
+    lengths: Vec<u64>,
     open: Arc<AtomicU64>,
 }
 
@@ -107,6 +112,7 @@ pub struct HostCluster {
     file: PathBuf,
     tag: String,
     lease_s: u32,
+    quorum_loss: bool,
     open: Vec<Open>,
     count: u32,
     watch: Watch,
@@ -119,7 +125,7 @@ impl HostCluster {
     /// # Errors
     /// If a host cannot be reached, its broker does not run, or a fault is on record here or there.
     pub fn connect(options: HostsOptions<'_>) -> Result<Self, HostsError> {
-        let HostsOptions { file, journal, tag, lease_s, topic } = options;
+        let HostsOptions { file, journal, tag, lease_s, topic, quorum_loss } = options;
         if let Some(entry) = journal.entries()?.into_iter().find(|entry| entry.cluster_file == file.path) {
             let Entry { fault, host, .. } = entry;
             return Err(HostsError::Open { fault, host, file: file.path.clone() });
@@ -128,7 +134,9 @@ impl HostCluster {
         let connected = each(&specs, |spec| connect(file, spec));
         let mut hosts = Vec::new();
         for (spec, node) in specs.into_iter().zip(connected) {
-            hosts.push(Host { spec, node: node?, open: Arc::default() });
+            let node = node?;
+            let lengths = logs::lengths(node.as_ref(), &spec)?;
+            hosts.push(Host { spec, node, lengths, open: Arc::default() });
         }
         let brokers: Vec<_> = hosts.iter().map(|host| (host.spec.node, address(&host.spec))).collect();
         let leased = hosts.iter().map(|host| Leased {
@@ -139,7 +147,7 @@ impl HostCluster {
         let lease = Lease::start(leased.collect(), tag.clone(), lease_s).map_err(HostsError::Watch)?;
         let watch = Watch::start(&topic, &brokers).map_err(HostsError::Watch)?;
         let (file, open) = (file.path.clone(), Vec::new());
-        Ok(Self { hosts, journal, file, tag, lease_s, open, count: 0, watch, _lease: lease })
+        Ok(Self { hosts, journal, file, tag, lease_s, quorum_loss, open, count: 0, watch, _lease: lease })
     }
 
     /// What happened since the last call, for the history, with its time.
@@ -160,6 +168,14 @@ impl HostCluster {
         self.cluster_view().isr_full()
     }
 
+    /// Writes what the brokers have written to their logs since they were connected to, to `node-ID.log` in `dir`;
+    /// a complaint for each host whose logs could not be had.
+    #[must_use]
+    pub fn keep_logs(&self, dir: &Path) -> Vec<String> {
+        let kept = each(&self.hosts, |host| logs::keep(host.node.as_ref(), &host.spec, &host.lengths, dir));
+        kept.into_iter().filter_map(Result::err).collect()
+    }
+
     /// Undoes everything that is in force.
     ///
     /// # Errors
@@ -174,6 +190,7 @@ impl HostCluster {
 
     /// Applies faults, a thread a host. What may be in force afterwards is kept, whatever went wrong.
     fn apply(&mut self, faults: Vec<(NodeId, HostFault, Why)>) -> Result<(), FaultError> {
+        self.spare_majority(&faults)?;
         self.count += 1;
         let (count, tag) = (self.count, &self.tag);
         let order = |(node, fault, why)| {
@@ -211,6 +228,22 @@ impl HostCluster {
         self.open.extend(found);
         self.tell_watch();
         first_error.map_or(Ok(()), Err)
+    }
+
+    /// Refuses to take down more than a minority at once, unless that was asked for.
+    fn spare_majority(&self, faults: &[(NodeId, HostFault, Why)]) -> Result<(), FaultError> {
+        let takes_down = |why: &Why| matches!(why, Why::Down | Why::Paused);
+        let open = self.open.iter().filter(|open| takes_down(&open.why)).map(|open| open.entry.node);
+        let new = faults.iter().filter(|(_, _, why)| takes_down(why)).map(|(node, _, _)| *node);
+        let down: BTreeSet<_> = open.chain(new).collect();
+        let minority = (self.hosts.len().saturating_sub(1) / 2).max(1);
+        if self.quorum_loss || down.len() <= minority {
+            return Ok(());
+        }
+        let source =
+            io::Error::other("more than a minority would be down (add --allow-quorum-loss if that is meant)");
+        let what = format!("{} of {} brokers at once", down.len(), self.hosts.len());
+        Err(FaultError::Target { action: "take down", what, source })
     }
 
     /// Undoes what `is` says, a thread a host, and tells what it touched.

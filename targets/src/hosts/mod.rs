@@ -4,6 +4,7 @@
 mod cluster;
 mod cuts;
 mod lease;
+mod logs;
 mod watch;
 
 pub(crate) use watch::Watch;

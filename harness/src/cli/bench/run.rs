@@ -101,6 +101,7 @@ impl RunBench {
             results: scratch.0.join(format!("{arm:?}")),
             secrets,
             hosts,
+            allow_quorum_loss: args.guard.allow_quorum_loss,
             keep_topics: false,
             allow_existing_topic: false,
             max_disk_bytes: args.max_disk,
