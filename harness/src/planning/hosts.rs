@@ -146,8 +146,10 @@ impl Hosts {
                 "the cluster's id is to be said again (add --confirm-cluster-id {id} if that is the one)"
             );
         }
-        let all = |name: &&String| name.ends_with("-all") || name.starts_with("isolate-controller");
-        if let Some(name) = nemeses.iter().find(all).filter(|_| !guard.allow_quorum_loss) {
+        // A step of a script begins with its nemesis.
+        let names = nemeses.iter().map(|word| word.split('@').next().unwrap_or(word));
+        let mut all = names.filter(|name| name.ends_with("-all") || *name == "isolate-controller");
+        if let Some(name) = all.next().filter(|_| !guard.allow_quorum_loss) {
             bail!("`{name}` hits all brokers at once (add --allow-quorum-loss if that is meant)");
         }
         Ok(())
@@ -159,5 +161,45 @@ impl Hosts {
             settings.clone_from(broker);
         }
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn hosts(breakable: bool) -> Hosts {
+        let text = format!(
+            "bootstrap = \"b1:9092\"\ncluster_id = \"abc\"\n[[node]]\nid = 1\nhost = \"b1\"\ndata_dir = \"/data\"\n\
+             unit = \"kafka\"\nbreakable = {breakable}\n"
+        );
+        let file = ClusterFile::parse(&text, Path::new("c.toml")).unwrap();
+        Hosts { file, brokers: 1, lab: false, build: None }
+    }
+
+    fn refusal(breakable: bool, guard: &GuardArgs, nemesis: &str, protocol: &str) -> String {
+        let verbatim = BTreeMap::from([("security.protocol".to_owned(), protocol.to_owned())]);
+        let checked = hosts(breakable).guard(guard, &[nemesis.to_owned()], &verbatim);
+        checked.err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn hosts_of_others_are_broken_only_when_everything_was_said() {
+        let silent =
+            GuardArgs { allow_destructive: false, confirm_cluster_id: None, allow_quorum_loss: false };
+        assert!(refusal(true, &silent, "kill", "plaintext").contains("--allow-destructive"));
+        let bold = GuardArgs { allow_destructive: true, ..silent };
+        assert!(refusal(false, &bold, "kill", "plaintext").contains("breakable = true"));
+        assert!(refusal(true, &bold, "kill", "plaintext").contains("--confirm-cluster-id abc"));
+        let sure = GuardArgs { confirm_cluster_id: Some("abc".to_owned()), ..bold };
+        assert_eq!(refusal(true, &sure, "kill", "plaintext"), "");
+        assert!(refusal(true, &sure, "kill", "SASL_SSL").contains("cannot be followed"));
+        for word in ["power-failure-all", "power-failure-all@1s+2s:node=1", "isolate-controller@1s+2s"] {
+            assert!(refusal(true, &sure, word, "plaintext").contains("--allow-quorum-loss"), "{word}");
+        }
+        let all = GuardArgs { allow_quorum_loss: true, ..sure };
+        assert_eq!(refusal(true, &all, "power-failure-all", "plaintext"), "");
     }
 }
