@@ -3,8 +3,6 @@
 use std::fs::File;
 use std::io;
 
-use nix::sched::{CloneFlags, setns};
-
 /// This thread is in another network namespace, and whoever it starts; dropped, it is back.
 #[derive(Debug)]
 pub struct Entered {
@@ -19,7 +17,7 @@ impl Entered {
     pub fn new(namespace: &str) -> io::Result<Self> {
         let from = File::open("/proc/thread-self/ns/net")?;
         let to = File::open(format!("/run/netns/{namespace}"))?;
-        setns(to, CloneFlags::CLONE_NEWNET)?;
+        go(&to)?;
         Ok(Self { from })
     }
 }
@@ -27,6 +25,18 @@ impl Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         // It was left for a moment only, and cannot have gone while we hold it.
-        let _ = setns(&self.from, CloneFlags::CLONE_NEWNET);
+        let _ = go(&self.from);
     }
+}
+
+#[cfg(target_os = "linux")]
+fn go(namespace: &File) -> io::Result<()> {
+    nix::sched::setns(namespace, nix::sched::CloneFlags::CLONE_NEWNET)?;
+    Ok(())
+}
+
+/// Only Linux has network namespaces.
+#[cfg(not(target_os = "linux"))]
+fn go(_: &File) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
