@@ -297,12 +297,12 @@ pub static UNPLANTED: &[Unplanted] = &[
     Unplanted { kind: "g2", reason: "Kafka does not promise otherwise: sound brokers show it" },
     Unplanted { kind: "int-send-skip", reason: "Kafka does not promise otherwise: sound brokers show it" },
     Unplanted {
-        kind: "lost-in-client",
-        reason: "it is lost before a broker hears of it: the application was killed",
-    },
-    Unplanted {
         kind: "lost-effect",
         reason: "it is made behind the broker: an application skipped a record",
+    },
+    Unplanted {
+        kind: "lost-in-client",
+        reason: "it is lost before a broker hears of it: the application was killed",
     },
     Unplanted { kind: "lost-silently", reason: "it is lost in the client library, which reports nothing" },
     Unplanted { kind: "not-exercised", reason: "it is about the run: the faults did not bite" },
