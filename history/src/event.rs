@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::ClockIdentity;
-use crate::fault::FaultClass;
+use crate::fault::{Application, FaultClass};
 use crate::ids::{Nanos, NodeId, Offset, Partition, Tag};
 use crate::outcome::{ErrorCode, Outcome, Told};
 use crate::view::{Ended, Imported, Run, Value};
@@ -187,6 +187,9 @@ pub enum Note {
         nodes: Vec<NodeId>,
         /// The partitions these nodes led at that moment.
         partitions: Vec<Partition>,
+        /// The applications it hits.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        applications: Vec<Application>,
     },
     /// The fault is in force.
     FaultInjected {

@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::event::Role;
 use crate::ids::{NodeId, Partition};
+use crate::view::worker_name;
 
 /// What a fault may do to the cluster. The guarantees are stated over these classes (the fault envelope
 /// of a plan), never over a nemesis's name.
@@ -46,6 +48,13 @@ pub enum FaultClass {
     SlowClients,
     /// Every broker loses the controller, and keeps the others and its clients.
     IsolateController,
+    /// A producing application dies by SIGKILL; what it had not handed to a broker is gone. Another session of it
+    /// goes on later.
+    KillProducer,
+    /// A producing application is stopped (SIGSTOP) and later continued.
+    PauseProducer,
+    /// A reading application dies by SIGKILL; another session of it reads later.
+    KillReader,
 }
 
 impl FaultClass {
@@ -69,7 +78,37 @@ impl FaultClass {
             | Self::DropResponses
             | Self::SlowClients
             | Self::SlowLinks
-            | Self::NarrowLinks => false,
+            | Self::NarrowLinks
+            | Self::KillProducer
+            | Self::PauseProducer
+            | Self::KillReader => false,
+        }
+    }
+
+    /// The applications that the fault hits instead of brokers, if it does: the brokers and every link between
+    /// them and others are whole.
+    #[must_use]
+    pub const fn applications(self) -> Option<Role> {
+        match self {
+            Self::KillProducer | Self::PauseProducer => Some(Role::Producer),
+            Self::KillReader => Some(Role::Reader),
+            Self::Kill
+            | Self::Pause
+            | Self::IsolateLeader
+            | Self::IsolateFollowers
+            | Self::PowerFailure
+            | Self::PowerFailureAll
+            | Self::Stop
+            | Self::RollingRestart
+            | Self::IsolateMinority
+            | Self::IsolateOneWay
+            | Self::PartialPartition
+            | Self::IsolateClients
+            | Self::DropResponses
+            | Self::SlowClients
+            | Self::SlowLinks
+            | Self::NarrowLinks
+            | Self::IsolateController => None,
         }
     }
 
@@ -93,14 +132,23 @@ impl FaultClass {
             | Self::PartialPartition
             | Self::IsolateClients
             | Self::DropResponses
-            | Self::SlowClients => false,
+            | Self::SlowClients
+            | Self::KillProducer
+            | Self::PauseProducer
+            | Self::KillReader => false,
         }
     }
 
-    /// Whether the fault disturbs clients alone: brokers lose nothing and nobody.
+    /// Whether the fault disturbs clients' links alone: brokers lose nothing and nobody.
     #[must_use]
     pub const fn is_of_clients(self) -> bool {
         matches!(self, Self::IsolateClients | Self::DropResponses | Self::SlowClients)
+    }
+
+    /// Whether the fault ends an application, so that another session of it follows.
+    #[must_use]
+    pub const fn ends_applications(self) -> bool {
+        matches!(self, Self::KillProducer | Self::KillReader)
     }
 
     /// Whether the fault takes what a broker had not synced.
@@ -130,6 +178,9 @@ impl fmt::Display for FaultClass {
             Self::SlowLinks => "slow-links",
             Self::NarrowLinks => "narrow-links",
             Self::IsolateController => "isolate-controller",
+            Self::KillProducer => "kill-producer",
+            Self::PauseProducer => "pause-producer",
+            Self::KillReader => "kill-reader",
         })
     }
 }
@@ -142,6 +193,23 @@ pub enum FaultTarget {
     LeaderOf(Partition),
     /// This broker.
     Node(NodeId),
+    /// One of the applications that faults of its class hit, chosen by the fault's draw.
+    Application,
+}
+
+/// An application under test, whatever session of it is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Application {
+    /// What it is for.
+    pub role: Role,
+    /// Its number among those of its role, from 0.
+    pub index: u32,
+}
+
+impl fmt::Display for Application {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&worker_name(self.role, self.index, 0))
+    }
 }
 
 /// What becomes of bytes in flight when a link is cut.

@@ -18,7 +18,7 @@ pub mod view;
 
 pub use event::{Contents, EndedOperation, Event, Note};
 pub use event::{Phase, Role};
-pub use fault::{FaultClass, FaultTarget, Manner, PlannedFault};
+pub use fault::{Application, FaultClass, FaultTarget, Manner, PlannedFault};
 pub use ids::{FENCE_PRODUCER, Nanos, NodeId, Offset, Partition, RunHash, Tag};
 pub use load::{LoadError, load};
 pub use outcome::{ErrorCode, Outcome, Told};

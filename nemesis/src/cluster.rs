@@ -3,8 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use history::{Manner, NodeId, Partition};
+use history::{Application, Manner, NodeId, Partition};
 
+use crate::applications::Applications;
 use crate::impairment::Impairment;
 
 /// One end of a link.
@@ -56,6 +57,22 @@ pub enum FaultError {
     /// The cluster has no such node.
     #[error("there is no node `{0}`")]
     NoNode(NodeId),
+    /// The fault is aimed at a broker, and its target is none.
+    #[error("the fault hits a broker, and its target is an application")]
+    NoBroker,
+    /// None of these applications is running, so that none can be hit.
+    #[error("no {0} is running any more (raise --records, or hit fewer at once)")]
+    NoApplication(&'static str),
+    /// The application is not there, or not in a state that this can be done in.
+    #[error("failed to {action} `{application}`: {reason}")]
+    Application {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// On whom.
+        application: Application,
+        /// What kept it from it.
+        reason: String,
+    },
     /// The fault has no shape in so small a cluster.
     #[error(
         "the cluster has {has} brokers, and this fault needs {needs} (start more, or choose another nemesis)"
@@ -159,4 +176,8 @@ pub trait Cluster {
     fn heal(&mut self, links: &[Link]) -> Result<Touched, FaultError>;
     /// Whether a link is cut or impaired.
     fn is_cut(&self, link: Link) -> bool;
+    /// The applications that use it, where they can be broken too.
+    fn applications(&self) -> Option<&dyn Applications> {
+        None
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! A nemesis speaks to a [`Cluster`], which a target implements; it knows nothing of processes or sockets.
 
+pub mod applications;
 pub mod catalog;
 pub mod cluster;
 pub mod host;
@@ -15,6 +16,7 @@ mod spec;
 #[cfg(test)]
 mod testing;
 
+pub use applications::Applications;
 pub use catalog::CATALOG;
 pub use cluster::{Cluster, End, FaultError, Link, Touched};
 pub use impairment::{Direction, Impairment};

@@ -94,13 +94,14 @@ pub fn schedule(
         at_ms += random.random_range(0..=share_ms / 2);
         let duration_ms = shortest(spec) + random.random_range(0..=(share_ms / 2).min(shortest(spec)));
         let manner = if random.random_range(0..4) == 0 { Manner::Reset } else { Manner::Held };
+        let leader = FaultTarget::LeaderOf(Partition(random.random_range(0..partitions.max(1))));
         faults.push(PlannedFault {
             id,
             nemesis: spec.name.to_owned(),
             class: spec.class,
             at_ms,
             duration_ms,
-            target: FaultTarget::LeaderOf(Partition(random.random_range(0..partitions.max(1)))),
+            target: spec.class.applications().map_or(leader, |_| FaultTarget::Application),
             manner,
             draw: shapes.random(),
         });

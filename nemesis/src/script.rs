@@ -3,11 +3,14 @@
 //!
 //! A step is `NAME@AT+FOR`, optionally followed by `:node=N` or `:partition=P` (default: the leader of partition 0
 //! at that moment), by `:reset` (cut links by resets) and by `:draw=N` (another shape of a fault that draws one):
-//! `isolate-followers@1s+9s,kill@9s+10s`.
+//! `isolate-followers@1s+9s,kill@9s+10s`. A fault of applications takes `:draw=N` alone, and hits the N-th
+//! of those at work, from 0 and round again; unsaid, the seed chooses.
 
 use std::time::Duration;
 
 use history::{FaultTarget, Manner, NodeId, Partition, PlannedFault};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 use crate::spec::find;
 
@@ -40,7 +43,8 @@ pub fn is_step(word: &str) -> bool {
     word.contains('@')
 }
 
-/// The faults of a script, in order of their beginnings; `duration` reads `500ms`, `2s`.
+/// The faults of a script, in order of their beginnings; `duration` reads `500ms`, `2s`, and `seed` chooses
+/// applications.
 ///
 /// # Errors
 /// If a step cannot be read, names no nemesis, or ends after the load.
@@ -48,10 +52,14 @@ pub fn read(
     steps: &[String],
     load_ms: u64,
     partitions: u32,
+    seed: u64,
     duration: impl Fn(&str) -> Option<Duration>,
 ) -> Result<Vec<PlannedFault>, ScriptError> {
-    let mut faults =
-        steps.iter().map(|step| one(step, partitions, &duration)).collect::<Result<Vec<_>, _>>()?;
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut faults = steps
+        .iter()
+        .map(|step| one(step, partitions, random.random(), &duration))
+        .collect::<Result<Vec<_>, _>>()?;
     for (fault, step) in faults.iter().zip(steps) {
         let end_ms = fault.at_ms + fault.duration_ms;
         if end_ms > load_ms {
@@ -68,6 +76,7 @@ pub fn read(
 fn one(
     step: &str,
     partitions: u32,
+    drawn: u32,
     duration: &impl Fn(&str) -> Option<Duration>,
 ) -> Result<PlannedFault, ScriptError> {
     let wrong = |reason: String| ScriptError::Step { step: step.to_owned(), reason };
@@ -84,10 +93,17 @@ fn one(
         read.ok_or_else(|| wrong(format!("`{text}` is no duration")))
     };
     let (at_ms, duration_ms) = (ms(at)?, ms(lasts)?);
+    let of_applications = spec.class.applications().is_some();
     let mut target = FaultTarget::LeaderOf(Partition(0));
-    let mut manner = Manner::Held;
     let mut draw = 0;
+    if of_applications {
+        (target, draw) = (FaultTarget::Application, drawn);
+    }
+    let mut manner = Manner::Held;
     for word in words {
+        if of_applications && !word.starts_with("draw=") {
+            return Err(wrong(format!("`{word}` says nothing of an application (give `draw=N` or nothing)")));
+        }
         let number = |text: &str| text.parse::<u32>().map_err(|_| wrong(format!("`{text}` is no number")));
         target = match word.split_once('=') {
             Some(("node", node)) => {
@@ -134,7 +150,7 @@ mod tests {
     fn script(steps: &[&str]) -> Result<Vec<PlannedFault>, ScriptError> {
         let steps: Vec<_> = steps.iter().map(|step| (*step).to_owned()).collect();
         let seconds = |text: &str| text.strip_suffix('s')?.parse().ok().map(Duration::from_secs);
-        read(&steps, 20_000, 2, seconds)
+        read(&steps, 20_000, 2, 5, seconds)
     }
 
     #[test]
@@ -145,6 +161,18 @@ mod tests {
         assert_eq!(faults[0].target, FaultTarget::LeaderOf(Partition(1)));
         assert_eq!((faults[0].manner, faults[1].manner), (Manner::Reset, Manner::Held));
         assert_eq!(faults[1].target, FaultTarget::Node(NodeId(2)));
+    }
+
+    #[test]
+    fn applications_are_chosen_by_the_seed_or_by_name() {
+        let steps = ["kill-producer@1s+1s", "kill-producer@3s+1s", "pause-producer@5s+1s:draw=3"];
+        let faults = script(&steps).unwrap();
+        assert!(faults.iter().all(|fault| fault.target == FaultTarget::Application));
+        assert_ne!(faults[0].draw, faults[1].draw);
+        assert_eq!(faults[2].draw, 3);
+        assert_eq!(script(&steps).unwrap(), faults);
+        let refused = script(&["kill-reader@1s+1s:node=1"]).unwrap_err().to_string();
+        assert!(refused.contains("`node=1` says nothing of an application"), "{refused}");
     }
 
     #[test]

@@ -95,7 +95,7 @@ pub(crate) fn hit(cluster: &dyn Cluster, nodes: Vec<NodeId>, links: Vec<Link>) -
     let led =
         |partition: &Partition| cluster.leader(*partition).is_some_and(|leader| nodes.contains(&leader));
     let partitions = cluster.partitions().into_iter().filter(led).collect();
-    Injected { nodes, partitions, links }
+    Injected { nodes, partitions, links, ..Injected::default() }
 }
 
 /// The other brokers, in the order that a fault draws.

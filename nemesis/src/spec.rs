@@ -1,6 +1,6 @@
 //! What a nemesis is.
 
-use history::{FaultClass, FaultTarget, NodeId, Partition, PlannedFault};
+use history::{Application, FaultClass, FaultTarget, NodeId, Partition, PlannedFault};
 
 use crate::CATALOG;
 use crate::cluster::{Cluster, FaultError, Link, Touched};
@@ -31,6 +31,8 @@ pub struct Injected {
     pub partitions: Vec<Partition>,
     /// The links that were cut or impaired.
     pub links: Vec<Link>,
+    /// The applications.
+    pub applications: Vec<Application>,
 }
 
 /// A kind of fault.
@@ -85,6 +87,7 @@ pub(crate) fn resolve(
             cluster.leader(partition).ok_or(FaultError::NoLeader(partition))?
         }
         FaultTarget::Node(node) => node,
+        FaultTarget::Application => return Err(FaultError::NoBroker),
     };
     if !cluster.nodes().contains(&node) {
         return Err(FaultError::NoNode(node));

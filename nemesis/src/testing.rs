@@ -1,5 +1,6 @@
 //! A cluster that only keeps a log of what was done to it, and what the catalog does to it.
 
+mod applications;
 mod shapes;
 
 use std::collections::BTreeSet;
@@ -107,6 +108,11 @@ fn fault(spec: &Spec) -> PlannedFault {
     }
 }
 
+/// The nemeses that break brokers or links; the others break applications.
+fn of_brokers() -> impl Iterator<Item = &'static Spec> {
+    crate::CATALOG.iter().copied().filter(|spec| spec.class.applications().is_none())
+}
+
 fn links_of(name: &str) -> Vec<String> {
     let spec = crate::find(name).expect("a catalog entry");
     let aim = spec.nemesis.aim(&fault(spec), &Fake::default()).expect("there is a leader");
@@ -117,7 +123,7 @@ fn links_of(name: &str) -> Vec<String> {
 
 #[test]
 fn every_fault_is_in_force_once_injected_and_gone_once_healed() {
-    for spec in crate::CATALOG {
+    for spec in of_brokers() {
         let (mut cluster, fault) = (Fake::default(), fault(spec));
         let aim = spec.nemesis.aim(&fault, &cluster).unwrap();
         let everyone = spec.class.hits_everyone().then(|| cluster.nodes());
@@ -144,7 +150,7 @@ fn every_fault_is_in_force_once_injected_and_gone_once_healed() {
 
 #[test]
 fn healing_restores_what_a_failed_injection_left() {
-    let cutting = crate::CATALOG.iter().filter(|spec| links_of(spec.name).len() > 2);
+    let cutting = of_brokers().filter(|spec| links_of(spec.name).len() > 2);
     for spec in cutting {
         let (mut cluster, fault) = (Fake { cuts_at_most: Some(2), ..Fake::default() }, fault(spec));
         let aim = spec.nemesis.aim(&fault, &cluster).unwrap();
@@ -157,7 +163,7 @@ fn healing_restores_what_a_failed_injection_left() {
 
 #[test]
 fn a_fault_without_a_leader_says_so() {
-    for spec in crate::CATALOG {
+    for spec in of_brokers() {
         let cluster = Fake { leaderless: true, ..Fake::default() };
         let error = spec.nemesis.aim(&fault(spec), &cluster).unwrap_err();
         assert_eq!(error.to_string(), "partition `0` has no leader");

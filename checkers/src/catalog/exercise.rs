@@ -16,7 +16,9 @@ afterwards; so for isolate-minority. isolate-followers, bridge and majorities-ri
 shrank; for isolate-one-way it may also be a new epoch elsewhere. stop and rolling-restart: as kill. Power \
 failures: bytes that were not synced are gone. isolate-clients: records had to wait. drop-responses: answers \
 were thrown away and clients sent again. slow-links, slow-clients and narrow-links: bytes came late, or had to wait. \
-isolate-controller: brokers were fenced. At least 10 records must have been confirmed, and some in every \
+isolate-controller: brokers were fenced. kill-producer: the session ended with records in doubt or being sent. \
+pause-producer: nothing was sent meanwhile. kill-reader: a session ended and another began. At least 10 records \
+must have been confirmed, and some in every \
 partition that was tried. Otherwise the run is vacuous: what held was not put to the test. Leader changes that no planned fault explains are counted apart and credited to none.",
     kinds: &[NOT_EXERCISED],
     check,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use history::event::Phase;
-use history::{History, Nanos, NodeId, Note, Partition, PlannedFault};
+use history::{Application, History, Nanos, NodeId, Note, Partition, PlannedFault};
 
 use super::sends::Producer;
 
@@ -26,6 +26,8 @@ pub(crate) struct FaultRun<'a> {
     pub(crate) nodes: Vec<NodeId>,
     /// What these nodes led when it was invoked.
     pub(crate) partitions: Vec<Partition>,
+    /// The applications it hit.
+    pub(crate) applications: Vec<Application>,
 }
 
 impl FaultRun<'_> {
@@ -199,6 +201,7 @@ fn not_yet(planned: &PlannedFault) -> FaultRun<'_> {
         connections: 0,
         nodes: Vec::new(),
         partitions: Vec::new(),
+        applications: Vec::new(),
     }
 }
 
@@ -209,10 +212,11 @@ fn carry_out<'a>(faults: &mut [FaultRun<'a>], at: Nanos, note: &'a Note) {
         }
     };
     match note {
-        Note::FaultInvoked { fault, nodes, partitions, .. } => change(*fault, &mut |run| {
+        Note::FaultInvoked { fault, nodes, partitions, applications, .. } => change(*fault, &mut |run| {
             run.invoked = Some(at);
             run.nodes.clone_from(nodes);
             run.partitions.clone_from(partitions);
+            run.applications.clone_from(applications);
         }),
         Note::FaultInjected { fault } => change(*fault, &mut |run| run.injected = Some(at)),
         Note::FaultHealed { fault, connections, bytes } => change(*fault, &mut |run| {

@@ -2,7 +2,7 @@
 
 use history::{FaultClass, Nanos, NodeId, Partition};
 
-use super::{is_confirmed, links};
+use super::{applications, is_confirmed, links};
 use crate::context::{Context, FaultRun};
 use crate::guarantees::Acks;
 
@@ -44,6 +44,9 @@ pub(super) fn look(context: &Context<'_>, fault: &FaultRun<'_>) -> Bite {
         FaultClass::SlowClients => links::impaired(fault, "of clients", "came late"),
         FaultClass::IsolateController => links::isolate_controller(context, fault, invoked),
         FaultClass::PowerFailure | FaultClass::PowerFailureAll => power_failure(context, fault),
+        FaultClass::KillProducer => applications::kill_producer(context, fault, invoked),
+        FaultClass::PauseProducer => applications::pause_producer(context, fault, invoked),
+        FaultClass::KillReader => applications::kill_reader(context, fault, invoked),
     }
 }
 

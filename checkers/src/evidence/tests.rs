@@ -1,5 +1,6 @@
 //! Each class of fault, bitten and not.
 
+mod applications;
 mod links;
 
 use history::event::Role;

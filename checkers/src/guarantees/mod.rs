@@ -102,7 +102,12 @@ impl Envelope {
             // are taken for dead at once.
             FaultClass::RollingRestart | FaultClass::IsolateController => self.outages += 2,
             // The brokers are whole.
-            FaultClass::IsolateClients | FaultClass::DropResponses | FaultClass::SlowClients => {}
+            FaultClass::IsolateClients
+            | FaultClass::DropResponses
+            | FaultClass::SlowClients
+            | FaultClass::KillProducer
+            | FaultClass::PauseProducer
+            | FaultClass::KillReader => {}
             FaultClass::PowerFailure => {
                 self.outages += 1;
                 self.blackouts += 1;
@@ -149,14 +154,17 @@ impl Envelope {
             | FaultClass::IsolateClients
             | FaultClass::SlowClients
             | FaultClass::SlowLinks
-            | FaultClass::NarrowLinks => true,
+            | FaultClass::NarrowLinks
+            | FaultClass::PauseProducer => true,
             FaultClass::Kill
             | FaultClass::PowerFailure
             | FaultClass::PowerFailureAll
             | FaultClass::Stop
             | FaultClass::RollingRestart
             | FaultClass::DropResponses
-            | FaultClass::IsolateController => false,
+            | FaultClass::IsolateController
+            | FaultClass::KillProducer
+            | FaultClass::KillReader => false,
         };
         !self.unknown && self.classes.iter().any(held_back)
     }

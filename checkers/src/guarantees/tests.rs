@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use history::FaultClass::{
     self, DropResponses, IsolateClients, IsolateController, IsolateFollowers, IsolateLeader, IsolateMinority,
-    IsolateOneWay, Kill, NarrowLinks, PartialPartition, Pause, PowerFailure, PowerFailureAll, RollingRestart,
-    SlowClients, SlowLinks, Stop,
+    IsolateOneWay, Kill, KillProducer, KillReader, NarrowLinks, PartialPartition, Pause, PauseProducer,
+    PowerFailure, PowerFailureAll, RollingRestart, SlowClients, SlowLinks, Stop,
 };
 
 use super::*;
@@ -58,11 +58,16 @@ const PLANS: &[(&[FaultClass], bool, bool)] = &[
     (&[PowerFailure, DropResponses], true, false),
     (&[PowerFailure, IsolateClients], true, false),
     (&[PowerFailure, SlowLinks], true, true),
+    // Applications.
+    (&[KillProducer, KillReader], false, false),
+    (&[PauseProducer], false, false),
+    (&[KillProducer, PauseProducer, Kill], true, false),
+    (&[PowerFailure, KillProducer, PauseProducer], true, false),
 ];
 
-/// Links of clients have nothing to do with what brokers lose.
+/// Links of clients, and clients themselves, have nothing to do with what brokers lose.
 fn of_brokers(case: &Case) -> Vec<FaultClass> {
-    let of_clients = |class: &FaultClass| class.is_of_clients();
+    let of_clients = |class: &FaultClass| class.is_of_clients() || class.applications().is_some();
     case.faults.iter().copied().filter(|class| !of_clients(class)).collect()
 }
 
@@ -192,7 +197,8 @@ fn expected(case: &Case, guarantee: &str) -> Option<Expectation> {
                 Pause | SlowLinks | NarrowLinks => true,
                 // Every isolation of a client or a coordinator; the controller is neither.
                 IsolateLeader | IsolateFollowers | IsolateMinority | IsolateOneWay | PartialPartition => true,
-                IsolateClients | SlowClients => true,
+                IsolateClients | SlowClients | PauseProducer => true,
+                KillProducer | KillReader => false,
                 Kill | Stop | RollingRestart | DropResponses | IsolateController => false,
                 PowerFailure | PowerFailureAll => false,
             };

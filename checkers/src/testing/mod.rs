@@ -13,9 +13,9 @@ mod transactional;
 use history::event::{Phase, Role};
 use history::view::Send;
 use history::{
-    Builder, Cell, Contents, Delivery, ErrorCode, FENCE_PRODUCER, FaultClass, FaultTarget, History, Load,
-    Manner, Nanos, NodeId, Note, Offset, Outcome, Partition, Plan, PlannedFault, Profile, RunHash, Session,
-    Tag, TargetKind, Told,
+    Application, Builder, Cell, Contents, Delivery, ErrorCode, FENCE_PRODUCER, FaultClass, FaultTarget,
+    History, Load, Manner, Nanos, NodeId, Note, Offset, Outcome, Partition, Plan, PlannedFault, Profile,
+    RunHash, Session, Tag, TargetKind, Told,
 };
 
 pub(crate) use clean::{Rng, clean};
@@ -148,7 +148,19 @@ impl Scene {
         let fault = self.plan_fault(class);
         let nodes = vec![NodeId(node)];
         let partitions = led.iter().copied().map(Partition).collect();
-        self.note(Role::Runner, Note::FaultInvoked { fault, class, nodes, partitions });
+        let applications = Vec::new();
+        self.note(Role::Runner, Note::FaultInvoked { fault, class, nodes, partitions, applications });
+        self.note(Role::Runner, Note::FaultInjected { fault });
+        fault
+    }
+
+    /// The same for one that hits an application.
+    pub(crate) fn inject_on(&mut self, class: FaultClass, index: u32) -> u32 {
+        let fault = self.plan_fault(class);
+        let (nodes, partitions) = (Vec::new(), Vec::new());
+        let role = class.applications().expect("a fault of applications");
+        let applications = vec![Application { role, index }];
+        self.note(Role::Runner, Note::FaultInvoked { fault, class, nodes, partitions, applications });
         self.note(Role::Runner, Note::FaultInjected { fault });
         fault
     }

@@ -50,7 +50,7 @@ pub(super) fn find(args: &PlanArgs, target: TargetKind) -> anyhow::Result<Option
     Ok(Some(Hosts { file, brokers, lab: true, build: (!is_up).then(BTreeMap::new) }))
 }
 
-/// Whether hosts can be broken like that: by signals, power and cuts.
+/// Whether a run on hosts can break something like that: by signals, power and cuts.
 pub(super) const fn can(class: FaultClass) -> bool {
     match class {
         FaultClass::Kill
@@ -64,7 +64,10 @@ pub(super) const fn can(class: FaultClass) -> bool {
         | FaultClass::IsolateController
         | FaultClass::Stop
         | FaultClass::RollingRestart
-        | FaultClass::IsolateOneWay => true,
+        | FaultClass::IsolateOneWay
+        | FaultClass::KillProducer
+        | FaultClass::PauseProducer
+        | FaultClass::KillReader => true,
         FaultClass::IsolateClients
         | FaultClass::DropResponses
         | FaultClass::SlowClients

@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use broker::flaws::{FLAWS, FlawSpec};
 use history::plan::PLAN_VERSION;
-use history::{FaultClass, Load, Plan, PlannedFault, TargetKind};
+use history::{FaultClass, Load, Plan, PlannedFault, Role, TargetKind};
 use nemesis::{Timings, script};
 
 use crate::cli::flags::{LoadArgs, NO_NEMESIS, PlanArgs};
@@ -70,10 +70,11 @@ pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<Drawn> {
     let settings::Settled { cell, profile, filled_in } =
         settings::settle(&args.settings, flaw_settings(args), target, nodes, hosts.as_ref(), &verbatim)?;
     let nemeses = nemeses(args, target, hosts.is_some())?;
-    if let Some(hosts) = hosts.as_ref().filter(|_| !nemeses.is_empty()) {
-        hosts.guard(&args.guard, &nemeses, &verbatim)?;
+    let of_cluster: Vec<_> = nemeses.iter().filter(|word| applications(word).is_none()).cloned().collect();
+    if let Some(hosts) = hosts.as_ref().filter(|_| !of_cluster.is_empty()) {
+        hosts.guard(&args.guard, &of_cluster, &verbatim)?;
     }
-    if target == TargetKind::Kafka && hosts.is_none() && !nemeses.is_empty() {
+    if target == TargetKind::Kafka && hosts.is_none() && !of_cluster.is_empty() {
         let protocol = verbatim.get("security.protocol").map_or("plaintext", String::as_str);
         ensure!(
             protocol.eq_ignore_ascii_case("plaintext"),
@@ -81,6 +82,11 @@ pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<Drawn> {
         );
     }
     let load = load(&args.load, target)?;
+    if let Some(word) = nemeses.iter().find(|word| applications(word) == Some(Role::Reader))
+        && load.readers == 0
+    {
+        bail!("nemesis `{word}` hits a reader, and there is none (give --consumers 1 or more)");
+    }
     let timings = settings::timings(&cell, hosts.is_some());
     let schedule = schedule(args, seed, &nemeses, &load, &timings)?;
     if let Some(fault) = hosts.iter().find_map(|_| schedule.iter().find(|fault| !hosts::can(fault.class))) {
@@ -219,10 +225,11 @@ fn nemeses(args: &PlanArgs, target: TargetKind, has_hosts: bool) -> anyhow::Resu
         return Ok(Vec::new());
     }
     for (place, name) in named.iter().enumerate() {
-        let class = name.split('@').next().and_then(nemesis::find).map(|spec| spec.class);
-        if target == TargetKind::Kafka && !has_hosts && !class.is_some_and(FaultClass::is_of_clients) {
+        let class = class(name);
+        let spares_brokers = |class: FaultClass| class.is_of_clients() || class.applications().is_some();
+        if target == TargetKind::Kafka && !has_hosts && !class.is_some_and(spares_brokers) {
             bail!(
-                "nemesis `{name}` breaks brokers, and those of --target kafka cannot be reached (give --nemesis none, or --cluster FILE that says how)"
+                "nemesis `{name}` breaks brokers, and those of --target kafka cannot be reached (give --nemesis none, one of applications like `kill-producer`, or --cluster FILE that says how)"
             );
         }
         ensure!(
@@ -231,6 +238,17 @@ fn nemeses(args: &PlanArgs, target: TargetKind, has_hosts: bool) -> anyhow::Resu
         );
     }
     Ok(named)
+}
+
+/// What a nemesis may do, by its name or a step of a script.
+fn class(word: &str) -> Option<FaultClass> {
+    let name = word.split_once('@').map_or(word, |(name, _)| name);
+    nemesis::find(name).map(|spec| spec.class)
+}
+
+/// The applications that a nemesis hits, if it does.
+fn applications(word: &str) -> Option<Role> {
+    class(word)?.applications()
 }
 
 /// Which fault when: as drawn from the seed, or as a script says.
@@ -248,7 +266,7 @@ fn schedule(
         );
         ensure!(!args.overlap, "steps of a script overlap where they say so (leave out --overlap)");
         let duration = |text: &str| quantity::duration(text).ok();
-        return Ok(script::read(nemeses, load.duration_ms, load.partitions, duration)?);
+        return Ok(script::read(nemeses, load.duration_ms, load.partitions, seed, duration)?);
     }
     let specs: Vec<_> = nemeses.iter().filter_map(|name| nemesis::find(name)).collect();
     Ok(nemesis::schedule(seed, &specs, load.duration_ms, load.partitions, timings, args.overlap)?)

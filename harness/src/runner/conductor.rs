@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use history::clock::ClockIdentity;
 use history::{Event, Nanos, Note, Phase, Plan, Recorder, Role, clock};
+use nemesis::Injected;
 use results::RunDir;
 use targets::actors::protocol::{AdminReply, AdminRequest, Command};
 use targets::causes::with_causes;
 use targets::process::Supervisor;
 
+use super::backstage::{Request, Verb};
 use super::breakable::Breakable;
 use super::crew::{Casting, Crew, Said, is_admin};
 use super::failure::Failure;
@@ -40,6 +42,8 @@ pub(crate) struct Conductor<'a> {
     pub(crate) created: bool,
     /// The load is to stop early.
     pub(crate) stop_load: Option<String>,
+    /// Everything is being ended: nobody is started any more.
+    pub(crate) ending: bool,
     /// What went wrong beside the run's course; none of these keeps it from going on.
     pub(crate) troubles: Vec<Failure>,
     /// When the run must stop, if ever.
@@ -65,7 +69,10 @@ impl<'a> Conductor<'a> {
     /// Makes everything ready to conduct; nothing is started yet.
     pub(crate) fn new(plan: &'a Plan, options: &'a RunOptions, dir: &'a RunDir) -> Result<Self, Failure> {
         let (sender, messages) = channel();
-        let share = options.max_disk_bytes / u64::from(plan.load.producers + plan.load.readers + 1).max(1);
+        // Whoever is killed has a successor with a segment of its own.
+        let successors = plan.schedule.iter().filter(|fault| fault.class.ends_applications()).count() as u64;
+        let segments = u64::from(plan.load.producers + plan.load.readers + 1) + successors;
+        let share = options.max_disk_bytes / segments;
         let record_failed = |error| Failure::indeterminate(with_causes(&error));
         let casting = Casting {
             supervisor: Supervisor::new().map_err(Failure::bug)?,
@@ -93,6 +100,7 @@ impl<'a> Conductor<'a> {
             signals: Vec::new(),
             created: false,
             stop_load: None,
+            ending: false,
             troubles: Vec::new(),
             end: options
                 .max_duration
@@ -206,6 +214,7 @@ impl<'a> Conductor<'a> {
                 self.note_at(at, note)?;
             }
             Message::Fault(report) => self.fault(report)?,
+            Message::Applications(request) => self.serve(&request),
             Message::Signal(signal) => {
                 self.signals.push(signal);
                 self.progress.say(if self.signals.len() == 1 {
@@ -242,13 +251,15 @@ impl<'a> Conductor<'a> {
         match report {
             FaultReport::Injected { fault, aim, invoked, at } => {
                 let nodes = aim.nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-                self.progress.fault(fault.id, Some(format!("{} node {nodes}", fault.nemesis)));
-                let (nodes, partitions) = (aim.nodes, aim.partitions);
-                self.note_at(
-                    invoked,
-                    Note::FaultInvoked { fault: fault.id, class: fault.class, nodes, partitions },
-                )?;
-                self.note_at(at, Note::FaultInjected { fault: fault.id })
+                let whom = match aim.applications.first() {
+                    Some(application) => application.to_string(),
+                    None => format!("node {nodes}"),
+                };
+                self.progress.fault(fault.id, Some(format!("{} {whom}", fault.nemesis)));
+                let Injected { nodes, partitions, applications, .. } = aim;
+                let (fault, class) = (fault.id, fault.class);
+                self.note_at(invoked, Note::FaultInvoked { fault, class, nodes, partitions, applications })?;
+                self.note_at(at, Note::FaultInjected { fault })
             }
             FaultReport::Healed { fault, touched, at } => {
                 self.progress.fault(fault, None);
@@ -263,6 +274,24 @@ impl<'a> Conductor<'a> {
                 self.note_at(at, Note::FaultFailed { fault, reason })
             }
         }
+    }
+
+    /// Does to an application what a fault asks for, and answers.
+    fn serve(&mut self, request: &Request) {
+        // A load that is being stopped has no use for more producers.
+        let wanted = |role| !self.ending && (role != Role::Producer || self.stop_load.is_none());
+        let done = match request.verb {
+            Verb::Running(role) => Ok(self.crew.running(role)),
+            Verb::Kill(application) => self.crew.kill(application).map(|()| Vec::new()),
+            Verb::Restart(application) => {
+                let wanted = wanted(application.role);
+                self.crew.restart(&self.casting, application, wanted).map(|()| Vec::new())
+            }
+            Verb::Pause(application) => self.crew.pause(application).map(|()| Vec::new()),
+            Verb::Resume(application) => self.crew.resume(application).map(|()| Vec::new()),
+        };
+        // Whoever asked is gone only if it panicked.
+        let _ = request.reply.send(done);
     }
 
     /// Asks the admin actor something and waits for its answer; no answer, or one that it failed, ends the
@@ -299,8 +328,17 @@ impl<'a> Conductor<'a> {
     pub(crate) fn heal(&mut self) -> Result<(), Failure> {
         if let Some(executor) = self.executor.take() {
             executor.stop();
-            let cluster = executor.finish().map_err(Failure::clean_up)?;
-            self.cluster = Some(cluster);
+            // Applications are healed by us, whatever else there is to hear.
+            let mut unheard = Vec::new();
+            while !executor.is_over() {
+                match self.messages.recv_timeout(LOOK) {
+                    Ok(Message::Applications(request)) => self.serve(&request),
+                    Ok(message) => unheard.push(message),
+                    Err(_) => {}
+                }
+            }
+            self.cluster = executor.finish().map_err(Failure::clean_up)?;
+            unheard.into_iter().try_for_each(|message| self.take_in(message))?;
             self.take_in_all()?;
         }
         Ok(())

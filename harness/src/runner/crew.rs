@@ -27,12 +27,20 @@ pub(crate) struct Casting {
 
 /// One actor.
 pub(crate) struct Actor {
-    child: Child,
+    pub(super) child: Child,
     pub(crate) job: Job,
+    pub(super) index: u32,
+    pub(super) session: u32,
+    /// Records that earlier sessions of it have invoked.
+    pub(super) sent_before: u64,
     pub(crate) ready: bool,
-    /// It has done what it was for.
+    /// It has done what it was for, or was killed.
     pub(crate) done: bool,
     pub(crate) exited: bool,
+    /// It was killed, and another session is to follow.
+    pub(super) awaited: bool,
+    /// It is stopped.
+    pub(super) paused: bool,
     pub(crate) totals: Totals,
     /// How long a producer produced, in nanoseconds.
     pub(crate) elapsed_ns: u64,
@@ -54,18 +62,32 @@ pub(crate) enum Said {
 /// All actors, by name.
 #[derive(Default)]
 pub(crate) struct Crew {
-    actors: BTreeMap<String, Actor>,
+    pub(super) actors: BTreeMap<String, Actor>,
+    /// When the load began.
+    start: Option<Nanos>,
 }
 
 impl Crew {
     /// Starts an actor.
     pub(crate) fn start(&mut self, casting: &Casting, job: Job, index: u32) -> Result<(), Failure> {
-        let name = worker_name(job.role(), index, 0);
+        self.cast(casting, job, (index, 0), 0)
+    }
+
+    /// Starts a session of an actor, which goes on behind so many records.
+    pub(super) fn cast(
+        &mut self,
+        casting: &Casting,
+        job: Job,
+        (index, session): (u32, u32),
+        sent_before: u64,
+    ) -> Result<(), Failure> {
+        let name = worker_name(job.role(), index, session);
         let spec = ActorSpec {
             parent: std::process::id(),
             job: job.clone(),
             index,
-            session: 0,
+            session,
+            sent_before,
             plan: casting.plan.clone(),
             bootstrap: casting.bootstrap.clone(),
             verbatim: casting.verbatim.clone(),
@@ -79,12 +101,23 @@ impl Crew {
             .supervisor
             .spawn(spec, casting.lines.clone())
             .map_err(|error| Failure::preflight(with_causes(&error)))?;
+        if let Some(start) = self.start.filter(|_| is_producer(&job))
+            && let Ok(line) = serde_json::to_string(&Command::Go { start })
+        {
+            // One that is gone already tells why.
+            let _ = child.send_line(&line);
+        }
         let actor = Actor {
             child,
             job,
+            index,
+            session,
+            sent_before,
             ready: false,
             done: false,
             exited: false,
+            awaited: false,
+            paused: false,
             totals: Totals::default(),
             elapsed_ns: 0,
         };
@@ -107,7 +140,8 @@ impl Crew {
     }
 
     /// Begins the load.
-    pub(crate) fn go(&self, start: Nanos) {
+    pub(crate) fn go(&mut self, start: Nanos) {
+        self.start = Some(start);
         self.tell(is_producer, &Command::Go { start });
     }
 

@@ -7,9 +7,10 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use history::{Nanos, PlannedFault, clock};
-use nemesis::{Injected, Spec, Touched};
+use nemesis::{Cluster, Injected, Spec, Touched};
 use targets::causes::with_causes;
 
+use super::backstage::Backstage;
 use super::breakable::Breakable;
 use super::message::Message;
 
@@ -58,20 +59,21 @@ pub(crate) enum FaultReport {
 /// A schedule that is being carried out.
 pub(crate) struct Executor {
     stop: Sender<()>,
-    thread: JoinHandle<Box<dyn Breakable>>,
+    thread: JoinHandle<Option<Box<dyn Breakable>>>,
 }
 
 impl Executor {
-    /// Begins; `start` is when the load begins.
+    /// Begins; `start` is when the load begins. Without a cluster only applications can be hit.
     pub(crate) fn start(
-        cluster: Box<dyn Breakable>,
+        cluster: Option<Box<dyn Breakable>>,
         schedule: Vec<PlannedFault>,
         start: Nanos,
         messages: Sender<Message>,
     ) -> std::io::Result<Self> {
         let (stop, stopped) = channel();
         let thread = thread::Builder::new().name("faults".to_owned()).spawn(move || {
-            let mut stage = Stage { cluster, stopped, messages, over: false };
+            let backstage = Backstage(messages.clone());
+            let mut stage = Stage { cluster, backstage, stopped, messages, over: false };
             stage.carry_out(schedule, start);
             stage.tell();
             stage.cluster
@@ -83,9 +85,14 @@ impl Executor {
     ///
     /// # Errors
     /// If the thread panicked; the cluster's processes are gone then.
-    pub(crate) fn finish(self) -> Result<Box<dyn Breakable>, String> {
+    pub(crate) fn finish(self) -> Result<Option<Box<dyn Breakable>>, String> {
         drop(self.stop);
         self.thread.join().map_err(|_| "the fault thread panicked".to_owned())
+    }
+
+    /// Whether [`Executor::finish`] would return at once. Until then it may ask for applications.
+    pub(crate) fn is_over(&self) -> bool {
+        self.thread.is_finished()
     }
 
     /// Asks for what [`Executor::finish`] waits for.
@@ -104,13 +111,26 @@ struct InForce {
 }
 
 struct Stage {
-    cluster: Box<dyn Breakable>,
+    cluster: Option<Box<dyn Breakable>>,
+    backstage: Backstage,
     stopped: Receiver<()>,
     messages: Sender<Message>,
     over: bool,
 }
 
 impl Stage {
+    /// Whom a nemesis breaks: the cluster, or those who use it.
+    fn world(&mut self, spec: &Spec) -> &mut dyn Cluster {
+        match &mut self.cluster {
+            Some(cluster) if spec.class.applications().is_none() => cluster.as_mut(),
+            _ => &mut self.backstage,
+        }
+    }
+
+    fn is_slow(&self) -> bool {
+        self.cluster.as_ref().is_some_and(|cluster| cluster.is_slow())
+    }
+
     /// Injects and heals, whichever is due next; what is in force when the schedule is stopped is healed, the last
     /// first.
     fn carry_out(&mut self, schedule: Vec<PlannedFault>, start: Nanos) {
@@ -122,7 +142,7 @@ impl Stage {
             let goes_on = match (begins, ends) {
                 (None, None) => return,
                 (Some(begins), ends) if ends.is_none_or(|ends| begins < ends) => {
-                    let whole = ends.is_some() || !self.cluster.is_slow() || self.wait_whole();
+                    let whole = ends.is_some() || !self.is_slow() || self.wait_whole();
                     whole && self.wait_until(begins)
                 }
                 (_, ends) => ends.is_none_or(|ends| self.wait_until(ends)),
@@ -152,7 +172,7 @@ impl Stage {
             self.fail(fault.id, format!("there is no nemesis `{}`", fault.nemesis), false);
             return None;
         };
-        let aim = match spec.nemesis.aim(&fault, self.cluster.as_ref()) {
+        let aim = match spec.nemesis.aim(&fault, self.world(spec)) {
             Ok(aim) => aim,
             Err(error) => {
                 self.fail(fault.id, with_causes(&error), false);
@@ -160,9 +180,9 @@ impl Stage {
             }
         };
         let invoked = clock::now();
-        let injected = spec.nemesis.inject(&fault, &aim, self.cluster.as_mut());
+        let injected = spec.nemesis.inject(&fault, &aim, self.world(spec));
         let reason = match injected {
-            Ok(()) if spec.nemesis.verify(&aim, self.cluster.as_ref()) => None,
+            Ok(()) if spec.nemesis.verify(&aim, self.world(spec)) => None,
             Ok(()) => Some("it was injected, and is not in force".to_owned()),
             Err(error) => Some(with_causes(&error)),
         };
@@ -189,7 +209,7 @@ impl Stage {
             };
             aim.nodes.retain(|node| !down(node));
         }
-        match fault.spec.nemesis.heal(&aim, self.cluster.as_mut()) {
+        match fault.spec.nemesis.heal(&aim, self.world(fault.spec)) {
             Ok(touched) => self.report(FaultReport::Healed { fault: fault.id, touched, at: clock::now() }),
             Err(error) => self.fail(fault.id, with_causes(&error), true),
         }
@@ -206,7 +226,7 @@ impl Stage {
     }
 
     fn tell(&self) {
-        for (at, note) in self.cluster.events() {
+        for (at, note) in self.cluster.iter().flat_map(|cluster| cluster.events()) {
             let _ = self.messages.send(Message::Cluster(at, note));
         }
     }
@@ -215,7 +235,8 @@ impl Stage {
     /// schedule is to stop.
     fn wait_whole(&mut self) -> bool {
         let end = Nanos(clock::now().0 + WHOLE.as_nanos() as u64);
-        while !self.cluster.isr_full() && clock::now() < end {
+        let full = |cluster: &Option<Box<dyn Breakable>>| cluster.as_ref().is_none_or(|it| it.isr_full());
+        while !full(&self.cluster) && clock::now() < end {
             if !self.wait_until(Nanos(clock::now().0 + LOOK.as_nanos() as u64)) {
                 return false;
             }

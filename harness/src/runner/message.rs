@@ -6,6 +6,7 @@ use std::{io, thread};
 use history::{Nanos, Note};
 use targets::process::ChildLine;
 
+use super::backstage::Request;
 use super::faults::FaultReport;
 
 /// Something happened.
@@ -17,6 +18,8 @@ pub(crate) enum Message {
     Cluster(Nanos, Note),
     /// A fault was injected, healed, or failed.
     Fault(FaultReport),
+    /// A fault asks something of the applications.
+    Applications(Request),
     /// SIGINT or SIGTERM.
     Signal(i32),
 }

@@ -1,6 +1,7 @@
 //! Conducts one run through its phases: set-up, quiet, load with faults, heal, progress, drain, check,
 //! report, teardown.
 
+mod backstage;
 mod breakable;
 mod conductor;
 mod crew;
@@ -11,6 +12,7 @@ mod message;
 mod phases;
 mod progress;
 pub(crate) mod signals;
+mod succession;
 
 pub(crate) use self::signals::SignalWatch;
 

@@ -82,14 +82,18 @@ impl Conductor<'_> {
             ClusterOptions::new(self.plan.nodes, data, self.dir.node_logs()).map_err(Failure::bug)?;
         options.settings = self.plan.cell.broker.clone();
         options.flaw.clone_from(&self.plan.flaw);
-        let faultless = self.plan.schedule.is_empty();
-        options.proxied = if faultless { Proxied::Nothing } else { Proxied::Everything };
+        options.proxied = if self.breaks_links() { Proxied::Everything } else { Proxied::Nothing };
         let started = ReferenceCluster::start(options, &self.casting.supervisor);
         let mut cluster = started.map_err(|error| Failure::preflight(with_causes(&error)))?;
         cluster.set_topic(&self.plan.topic);
         self.casting.bootstrap = cluster.bootstrap();
         self.cluster = Some(Box::new(cluster));
         Ok(())
+    }
+
+    /// Whether a fault may hit anything but applications, so that connections have to go through the proxy.
+    fn breaks_links(&self) -> bool {
+        self.plan.schedule.iter().any(|fault| fault.class.applications().is_none())
     }
 
     /// Hosts are reached before anything is asked of their cluster: what cannot be mended is not broken.
@@ -112,7 +116,7 @@ impl Conductor<'_> {
 
     /// Faults of clients need a proxy that clients cannot get past; without faults they connect as ever.
     fn open_front(&mut self) -> Result<(), Failure> {
-        if self.plan.schedule.is_empty() {
+        if !self.breaks_links() {
             return Ok(());
         }
         let bootstrap = self.plan.bootstrap.as_deref().unwrap_or_default();
@@ -148,7 +152,7 @@ impl Conductor<'_> {
     /// Without a controller that tells, metadata shows who leads. A cluster that does not answer just now is
     /// no reason to give up: what it does to the records is what the run is about.
     fn watch_partitions(&mut self) -> Result<(), Failure> {
-        let followed = self.options.hosts.is_some() || !self.plan.schedule.is_empty();
+        let followed = self.options.hosts.is_some() || self.breaks_links();
         if self.plan.target != TargetKind::Reference && !followed {
             let request = AdminRequest::Partitions { record: true, timeout_ms: millis(WATCH) };
             if let Some(AdminReply::Failed { reason, .. }) = self.inquire(request, WATCH)? {
@@ -165,7 +169,8 @@ impl Conductor<'_> {
         self.enter(Phase::Load, "load")?;
         let start = clock::now();
         self.crew.go(start);
-        if let Some(cluster) = self.cluster.take() {
+        if self.cluster.is_some() || !self.plan.schedule.is_empty() {
+            let cluster = self.cluster.take();
             let executor = Executor::start(cluster, self.plan.schedule.clone(), start, self.sender());
             self.executor = Some(executor.map_err(Failure::bug)?);
         }
@@ -175,7 +180,7 @@ impl Conductor<'_> {
         let waited = loop {
             let waited = self.wait(WATCH, |run| {
                 let asked_to_stop = run.stop_load.is_some() && !stopped;
-                asked_to_stop || run.crew.of(is_producer).all(|actor| actor.done)
+                asked_to_stop || run.crew.all_done(is_producer)
             })?;
             if let Some(reason) = self.stop_load.clone().filter(|_| !stopped) {
                 stopped = true;
@@ -184,7 +189,7 @@ impl Conductor<'_> {
                 // What waits behind a fault would not be reported on before it is healed.
                 self.heal()?;
             }
-            if self.crew.of(is_producer).all(|actor| actor.done) {
+            if self.crew.all_done(is_producer) {
                 break Waited::Met;
             }
             if waited == Waited::Late && Duration::from_nanos(clock::now().since(start)) > limit {
@@ -256,6 +261,7 @@ impl Conductor<'_> {
     /// Ends everything that was started, whatever happened before. Never fails: what goes wrong is a trouble.
     pub(crate) fn tear_down(&mut self) {
         self.progress.phase("cleaning up");
+        self.ending = true;
         if let Err(failure) = self.heal() {
             self.troubles.push(failure);
         }

@@ -79,7 +79,8 @@ impl Recording {
         let fault = self.faults;
         let led = (0..PARTITIONS).filter(|partition| cluster.leader(*partition) == node);
         let partitions = led.map(|partition| Partition(partition as u32)).collect();
-        let invoked = Note::FaultInvoked { fault, class, nodes: vec![NodeId(node)], partitions };
+        let nodes = vec![NodeId(node)];
+        let invoked = Note::FaultInvoked { fault, class, nodes, partitions, applications: Vec::new() };
         self.builder.note(self.runner, cluster.now(), invoked);
         self.builder.note(self.runner, cluster.now(), Note::FaultInjected { fault });
     }

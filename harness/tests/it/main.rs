@@ -1,6 +1,7 @@
 //! Integration tests of the whole: rules of the repository, the command line, runs from end to end.
 
 mod apache;
+mod applications;
 mod catalogs;
 mod cli;
 mod clients;

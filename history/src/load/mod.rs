@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use crate::event::Role;
 use crate::plan::Plan;
 use crate::segment::{self, MAJOR, ROWS, WIDE};
 use crate::view::{Builder, Damage, History, Imported, Session, worker_name};
@@ -76,6 +77,18 @@ pub fn load(plan: Plan, dir: &Path) -> Result<History, LoadError> {
     }
     history.sessions.sort_by_key(|session| (session.role, session.index, session.session));
     Ok(history)
+}
+
+/// What one worker's session has recorded so far; `None` if it has not begun a segment.
+///
+/// # Errors
+/// If its segment cannot be read, or was written in another major format version.
+pub fn session(dir: &Path, role: Role, index: u32, session: u32) -> Result<Option<Session>, LoadError> {
+    let path = dir.join(format!("{}.{ROWS}", worker_name(role, index, session)));
+    if !path.exists() {
+        return Ok(None);
+    }
+    Ok(read_one(&path)?.session)
 }
 
 /// What became of one segment.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use history::clock::ClockIdentity;
 use history::{
-    ErrorCode, Event, FaultClass, LoadError, Nanos, NodeId, Note, Offset, Outcome, Partition, Phase,
-    RecordError, Recorder, Role, Told,
+    Application, ErrorCode, Event, FaultClass, LoadError, Nanos, NodeId, Note, Offset, Outcome, Partition,
+    Phase, RecordError, Recorder, Role, Told,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -56,13 +56,24 @@ fn of_a_session() -> impl Strategy<Value = Note> {
     ]
 }
 
+fn application() -> impl Strategy<Value = Application> {
+    let role = prop::sample::select(vec![Role::Producer, Role::Reader]);
+    (role, any::<u32>()).prop_map(|(role, index)| Application { role, index })
+}
+
 fn of_a_run() -> impl Strategy<Value = Note> {
     let phase = prop::sample::select(vec![Phase::SetUp, Phase::Load, Phase::Heal, Phase::End]);
     let class = prop::sample::select(vec![FaultClass::Kill, FaultClass::IsolateLeader]);
     prop_oneof![
         phase.prop_map(|phase| Note::PhaseEntered { phase }),
-        (any::<u32>(), class, vec(node(), 0..3), vec(partition(), 0..3)).prop_map(
-            |(fault, class, nodes, partitions)| Note::FaultInvoked { fault, class, nodes, partitions }
+        (any::<u32>(), class, vec(node(), 0..3), vec(partition(), 0..3), vec(application(), 0..3)).prop_map(
+            |(fault, class, nodes, partitions, applications)| Note::FaultInvoked {
+                fault,
+                class,
+                nodes,
+                partitions,
+                applications
+            }
         ),
         any::<u32>().prop_map(|fault| Note::FaultInjected { fault }),
         (any::<u32>(), any::<u64>(), any::<u64>())
@@ -160,6 +171,19 @@ fn an_empty_directory_is_an_empty_history_and_a_missing_one_is_an_error() {
     let history = load(dir.path());
     assert!(history.sessions.is_empty() && history.damage.is_empty());
     assert!(matches!(history::load(plan(), &dir.path().join("none")), Err(LoadError::Io { .. })));
+}
+
+#[test]
+fn one_session_can_be_looked_at_while_others_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = |index| history::load::session(folder.path(), Role::Producer, index, 0).unwrap();
+    assert!(session(0).is_none());
+    let mut recorder = Recorder::create(folder.path(), Role::Producer, 0, 0, UNGUARDED).unwrap();
+    assert_eq!(session(0).expect("it has begun").send_count(), 0);
+    (0..3).for_each(|seq| recorder.record(Nanos(seq), &invoked(seq)).unwrap());
+    let seen = session(0).expect("it is there");
+    assert_eq!((seen.send_count(), seen.closed), (3, false));
+    assert!(session(1).is_none());
 }
 
 #[test]

@@ -24,5 +24,5 @@ bitten when records for its partitions had to wait.",
 pub(super) fn aim(fault: &PlannedFault, cluster: &dyn Cluster) -> Result<Injected, FaultError> {
     let (node, partitions) = resolve(fault.target, cluster)?;
     let links = vec![Link { from: End::Clients, to: End::Node(node) }];
-    Ok(Injected { nodes: vec![node], partitions, links })
+    Ok(Injected { nodes: vec![node], partitions, links, ..Injected::default() })
 }

@@ -23,5 +23,5 @@ replica.lag.time.max.ms.",
 fn aim(fault: &PlannedFault, cluster: &dyn Cluster) -> Result<Injected, FaultError> {
     let (node, partitions) = resolve(fault.target, cluster)?;
     let links = between(&[node], &others(cluster, node, fault));
-    Ok(Injected { nodes: vec![node], partitions, links })
+    Ok(Injected { nodes: vec![node], partitions, links, ..Injected::default() })
 }

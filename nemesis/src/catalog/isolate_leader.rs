@@ -26,5 +26,5 @@ fn aim(fault: &PlannedFault, cluster: &dyn Cluster) -> Result<Injected, FaultErr
     let (node, partitions) = resolve(fault.target, cluster)?;
     let mut links = to_controller(&[node]);
     links.extend(between(&[node], &others(cluster, node, fault)));
-    Ok(Injected { nodes: vec![node], partitions, links })
+    Ok(Injected { nodes: vec![node], partitions, links, ..Injected::default() })
 }

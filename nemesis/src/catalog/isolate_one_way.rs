@@ -26,7 +26,7 @@ fn aim(fault: &PlannedFault, cluster: &dyn Cluster) -> Result<Injected, FaultErr
     let (node, partitions) = resolve(fault.target, cluster)?;
     let mut links = to_controller(&[node]);
     links.extend(between(&[node], &others(cluster, node, fault)));
-    Ok(Injected { nodes: vec![node], partitions, links })
+    Ok(Injected { nodes: vec![node], partitions, links, ..Injected::default() })
 }
 
 /// What the leader says are the requests of connections it opened and the answers on others.

@@ -28,7 +28,7 @@ pub(super) struct PowerFailure {
 impl Nemesis for PowerFailure {
     fn aim(&self, fault: &PlannedFault, cluster: &dyn Cluster) -> Result<Injected, FaultError> {
         let (node, partitions) = resolve(fault.target, cluster)?;
-        Ok(Injected { nodes: vec![node], partitions, links: Vec::new() })
+        Ok(Injected { nodes: vec![node], partitions, ..Injected::default() })
     }
 
     fn inject(&self, _: &PlannedFault, aim: &Injected, cluster: &mut dyn Cluster) -> Result<(), FaultError> {

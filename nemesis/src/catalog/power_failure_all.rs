@@ -25,7 +25,7 @@ impl Nemesis for Everywhere {
     fn aim(&self, fault: &PlannedFault, cluster: &dyn Cluster) -> Result<Injected, FaultError> {
         // The planned target only has to exist: a cluster without a leader is not yet worth breaking.
         resolve(fault.target, cluster)?;
-        Ok(Injected { nodes: cluster.nodes(), partitions: cluster.partitions(), links: Vec::new() })
+        Ok(Injected { nodes: cluster.nodes(), partitions: cluster.partitions(), ..Injected::default() })
     }
 
     fn inject(

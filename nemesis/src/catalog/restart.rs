@@ -23,7 +23,7 @@ struct Restart;
 impl Nemesis for Restart {
     fn aim(&self, fault: &PlannedFault, cluster: &dyn Cluster) -> Result<Injected, FaultError> {
         let (node, partitions) = resolve(fault.target, cluster)?;
-        Ok(Injected { nodes: vec![node], partitions, links: Vec::new() })
+        Ok(Injected { nodes: vec![node], partitions, ..Injected::default() })
     }
 
     fn inject(&self, _: &PlannedFault, aim: &Injected, cluster: &mut dyn Cluster) -> Result<(), FaultError> {

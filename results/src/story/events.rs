@@ -310,6 +310,10 @@ fn note_text(history: &History, note: &Note, subject: &Subject) -> Option<String
     };
     Some(match note {
         Note::PhaseEntered { phase } => format!("phase {} begins", format!("{phase:?}").to_lowercase()),
+        Note::FaultInvoked { fault, class, applications, .. } if !applications.is_empty() => {
+            let names: Vec<String> = applications.iter().map(ToString::to_string).collect();
+            format!("fault {fault} ({class}) is about to hit {}", names.join(", "))
+        }
         Note::FaultInvoked { fault, class, nodes, .. } => {
             let nodes: Vec<String> = nodes.iter().map(ToString::to_string).collect();
             format!("fault {fault} ({class}) is about to hit nodes {}", nodes.join(", "))

@@ -95,9 +95,19 @@ struct Actor<P> {
 
 impl<P: Producer> Actor<P> {
     fn load(&mut self) -> Result<(), ActorError> {
+        for _ in 0..self.session.spec.sent_before {
+            self.script.next();
+        }
         let mut seq = 0;
+        // A session after the first goes on at the rate of the load: what was not sent while nobody was there to
+        // send it is late for good, and not made up for at once.
+        let mut late_ns = 0;
         while let Some(step) = self.script.next() {
-            let due = step.due_ns.map_or(Nanos(0), |due| Nanos(self.start.0.saturating_add(due)));
+            if let Some(due) = step.due_ns.filter(|_| seq == 0 && self.session.spec.session > 0) {
+                late_ns = clock::now().since(self.start).saturating_sub(due);
+            }
+            let due = |due: u64| Nanos(self.start.0.saturating_add(due).saturating_add(late_ns));
+            let due = step.due_ns.map_or(Nanos(0), due);
             self.wait_until(due.max(self.start))?;
             if self.stopped || clock::now() >= self.end {
                 break;

@@ -22,6 +22,8 @@ pub struct ActorSpec {
     pub index: u32,
     /// Its session, from 0.
     pub session: u32,
+    /// Records of its share of the workload that earlier sessions of a producer have invoked; it goes on behind them.
+    pub sent_before: u64,
     /// The plan.
     pub plan: Plan,
     /// `HOST:PORT,…`.

@@ -68,6 +68,7 @@ pub(super) fn spec(plan: &Plan, job: Job, index: u32, history: &Path) -> ActorSp
         job,
         index,
         session: 0,
+        sent_before: 0,
         plan: plan.clone(),
         bootstrap: plan.bootstrap.clone().unwrap_or_default(),
         verbatim: BTreeMap::new(),

@@ -10,7 +10,7 @@ use history::{History, Offset, Partition, Plan};
 use rdkafka::types::RDKafkaErrorCode as Code;
 use tempfile::TempDir;
 
-use super::super::protocol::Job;
+use super::super::protocol::{ActorSpec, Job};
 use super::super::tests::{plan, spec};
 use super::*;
 
@@ -42,8 +42,8 @@ struct Fake(Rc<RefCell<Play>>, Plan);
 impl Producer for Fake {
     fn send(&mut self, record: Outgoing<'_>) -> Accepted {
         let mut play = self.0.borrow_mut();
-        let tag = Tag { producer: 0, session: 0, seq: record.token };
-        assert_eq!(decode(self.1.run_hash, record.payload), Decoded::Intact(tag));
+        let Decoded::Intact(tag) = decode(self.1.run_hash, record.payload) else { panic!("it is whole") };
+        assert_eq!((tag.producer, tag.seq), (0, record.token));
         play.sends.push(record.token);
         let always = play.always.unwrap_or(Accepted::Queued);
         let answer = play.answers.pop_front().unwrap_or(always);
@@ -89,11 +89,15 @@ impl Stage {
     }
 
     fn guarded(plan: &Plan, play: Play, history_bytes_max: u64) -> Self {
+        Self::with(plan, play, |spec| spec.history_bytes_max = history_bytes_max)
+    }
+
+    fn with(plan: &Plan, play: Play, change: impl FnOnce(&mut ActorSpec)) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let (commands, listened) = mpsc::channel();
         let (tell, events) = mpsc::channel();
         let mut spec = spec(plan, Job::Producer, 0, folder.path());
-        spec.history_bytes_max = history_bytes_max;
+        change(&mut spec);
         let line = Box::new(move |event: &ActorEvent| drop(tell.send(event.clone())));
         let session = Session::start(spec, listened, line).expect("a session");
         let play = Rc::new(RefCell::new(play));
@@ -155,6 +159,26 @@ fn paced_records_leave_when_due_and_never_before() {
     assert!(closed(&history));
     let waits = &stage.play.borrow().waits;
     assert!(waits.iter().all(|wait| *wait <= SHORT_WAIT), "{waits:?}");
+}
+
+/// The application died after 13 of 20 records, and its next session begins when all 20 were due long ago.
+#[test]
+fn a_later_session_goes_on_behind_the_earlier_ones_at_the_rate() {
+    let mut plan = plan(20);
+    plan.load.rate = Some(500);
+    let mut stage = Stage::with(&plan, Play::default(), |spec| (spec.session, spec.sent_before) = (1, 13));
+    let begun = stage.actor.start;
+    stage.actor.start = Nanos(begun.0 - 1_000_000_000);
+    let history = stage.run();
+    assert_eq!(sends(&history), [ACKED; 7], "the rest of its share");
+    let all: Vec<_> = history.sends().collect();
+    for (seq, send) in (0_u64..).zip(&all) {
+        assert_eq!(send.tag, Tag { producer: 0, session: 1, seq }, "numbers of its own");
+        let turn = (13 + seq) % u64::from(plan.load.partitions);
+        assert_eq!(send.partition.map(|partition| u64::from(partition.0)), Some(turn));
+        assert!(send.intended >= begun, "what was missed is not made up for");
+    }
+    assert!(all.windows(2).all(|pair| pair[1].intended.since(pair[0].intended) == 2 * NANOS_PER_MILLI));
 }
 
 #[test]

@@ -1,0 +1,112 @@
+//! How a fault reaches the applications of a run: the executor asks, and the conductor, who holds them, does it
+//! and answers.
+
+use std::sync::mpsc::{Sender, channel};
+
+use history::{Application, Manner, NodeId, Partition, Role};
+use nemesis::{Applications, Cluster, FaultError, Link, Touched};
+
+use super::message::Message;
+
+/// What is asked of whoever holds the applications.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verb {
+    /// Who of a kind is at work?
+    Running(Role),
+    /// End one by SIGKILL.
+    Kill(Application),
+    /// Start the next session of one that was killed.
+    Restart(Application),
+    /// Stop one.
+    Pause(Application),
+    /// Continue one.
+    Resume(Application),
+}
+
+/// One question, and where its answer goes: those at work, or why it could not be done.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) verb: Verb,
+    pub(crate) reply: Sender<Result<Vec<Application>, String>>,
+}
+
+/// The applications of a run, as its faults see them. As a cluster it has no broker that anybody could break.
+#[derive(Debug)]
+pub(crate) struct Backstage(pub(crate) Sender<Message>);
+
+impl Backstage {
+    fn ask(&self, verb: Verb) -> Result<Vec<Application>, String> {
+        let (reply, answer) = channel();
+        // A run that is gone drops the question, and with it the other end of the answer.
+        let _ = self.0.send(Message::Applications(Request { verb, reply }));
+        answer.recv().map_err(|_| "the run is over".to_owned())?
+    }
+
+    fn order(&self, action: &'static str, application: Application, verb: Verb) -> Result<(), FaultError> {
+        let asked = self.ask(verb).map(drop);
+        asked.map_err(|reason| FaultError::Application { action, application, reason })
+    }
+}
+
+impl Applications for Backstage {
+    fn running(&self, role: Role) -> Vec<Application> {
+        self.ask(Verb::Running(role)).unwrap_or_default()
+    }
+    fn kill(&self, application: Application) -> Result<(), FaultError> {
+        self.order("kill", application, Verb::Kill(application))
+    }
+    fn restart(&self, application: Application) -> Result<(), FaultError> {
+        self.order("start another session of", application, Verb::Restart(application))
+    }
+    fn pause(&self, application: Application) -> Result<(), FaultError> {
+        self.order("stop", application, Verb::Pause(application))
+    }
+    fn resume(&self, application: Application) -> Result<(), FaultError> {
+        self.order("continue", application, Verb::Resume(application))
+    }
+}
+
+const UNTOUCHABLE: FaultError =
+    FaultError::Unsupported { target: "a run without hosts", action: "break brokers or links" };
+
+impl Cluster for Backstage {
+    fn nodes(&self) -> Vec<NodeId> {
+        Vec::new()
+    }
+    fn leader(&self, _: Partition) -> Option<NodeId> {
+        None
+    }
+    fn partitions(&self) -> Vec<Partition> {
+        Vec::new()
+    }
+    fn kill(&mut self, _: &[NodeId]) -> Result<(), FaultError> {
+        Err(UNTOUCHABLE)
+    }
+    fn power_off(&mut self, _: &[NodeId], _: bool) -> Result<(), FaultError> {
+        Err(UNTOUCHABLE)
+    }
+    fn start(&mut self, _: &[NodeId]) -> Result<Touched, FaultError> {
+        Err(UNTOUCHABLE)
+    }
+    fn pause(&mut self, _: &[NodeId]) -> Result<(), FaultError> {
+        Err(UNTOUCHABLE)
+    }
+    fn resume(&mut self, _: &[NodeId]) -> Result<(), FaultError> {
+        Err(UNTOUCHABLE)
+    }
+    fn is_running(&self, _: NodeId) -> bool {
+        false
+    }
+    fn cut(&mut self, _: &[Link], _: Manner) -> Result<(), FaultError> {
+        Err(UNTOUCHABLE)
+    }
+    fn heal(&mut self, _: &[Link]) -> Result<Touched, FaultError> {
+        Err(UNTOUCHABLE)
+    }
+    fn is_cut(&self, _: Link) -> bool {
+        false
+    }
+    fn applications(&self) -> Option<&dyn Applications> {
+        Some(self)
+    }
+}

@@ -1,0 +1,59 @@
+//! The applications that use a cluster, and how one of them is chosen, killed and paused.
+
+use history::{Application, PlannedFault, Role};
+
+use crate::cluster::{Cluster, FaultError};
+use crate::spec::Injected;
+
+/// Applications that can be broken and mended. Somebody else holds them, so that every verb is a request; each is
+/// idempotent where it mends: what is whole stays as it is.
+pub trait Applications {
+    /// Those of a kind that are at work: neither dead, nor stopped, nor done; by their index.
+    fn running(&self, role: Role) -> Vec<Application>;
+    /// Ends one by SIGKILL and waits until it is gone.
+    ///
+    /// # Errors
+    /// If it is not running.
+    fn kill(&self, application: Application) -> Result<(), FaultError>;
+    /// Starts another session of one that was killed, unless the load is being stopped and has no use for it.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    fn restart(&self, application: Application) -> Result<(), FaultError>;
+    /// Stops one (SIGSTOP) and waits until it stands still.
+    ///
+    /// # Errors
+    /// If it is not running.
+    fn pause(&self, application: Application) -> Result<(), FaultError>;
+    /// Continues one that was stopped (SIGCONT).
+    ///
+    /// # Errors
+    /// If it is dead.
+    fn resume(&self, application: Application) -> Result<(), FaultError>;
+}
+
+/// The applications of a cluster.
+pub(crate) fn of(cluster: &dyn Cluster) -> Result<&dyn Applications, FaultError> {
+    let unsupported =
+        FaultError::Unsupported { target: "a cluster without a run", action: "hit applications" };
+    cluster.applications().ok_or(unsupported)
+}
+
+/// Chooses one application of the fault's kind, by the fault's draw, among those that are at work.
+pub(crate) fn aim(fault: &PlannedFault, cluster: &dyn Cluster) -> Result<Injected, FaultError> {
+    let (role, kind) = match fault.class.applications() {
+        Some(Role::Producer) => (Role::Producer, "producer"),
+        Some(role) => (role, "reader"),
+        None => return Err(FaultError::NoApplication("application")),
+    };
+    let running = of(cluster)?.running(role);
+    let chosen = (fault.draw as usize).checked_rem(running.len()).ok_or(FaultError::NoApplication(kind))?;
+    Ok(Injected { applications: vec![running[chosen]], ..Injected::default() })
+}
+
+/// Whether none of those that were hit is at work.
+pub(crate) fn none_runs(aim: &Injected, cluster: &dyn Cluster) -> bool {
+    of(cluster).is_ok_and(|applications| {
+        aim.applications.iter().all(|hit| !applications.running(hit.role).contains(hit))
+    })
+}
