@@ -109,7 +109,7 @@ fn the_lab_shows_what_apache_kafka_keeps_and_leaves_nothing() {
     assert!(lines.any(|line| line.contains("fault 1: kill")), "the fault comes");
     let second = lab.run("run --target lab --nemesis none --duration 1s");
     assert_eq!(second.code, 3, "two at once: {}", second.all());
-    assert!(second.stderr.contains("breaks the cluster"), "{}", second.all());
+    assert!(second.stderr.contains("is at work on the cluster"), "{}", second.all());
     runner.kill().expect("it can be killed");
     runner.wait().expect("it ends");
     let next = lab.run("run --target lab --nemesis none --duration 1s");
