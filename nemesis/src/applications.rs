@@ -2,8 +2,8 @@
 
 use history::{Application, PlannedFault, Role};
 
-use crate::cluster::{Cluster, FaultError};
-use crate::spec::Injected;
+use crate::cluster::{Cluster, FaultError, Touched};
+use crate::spec::{Injected, Nemesis};
 
 /// Applications that can be broken and mended. Somebody else holds them, so that every verb is a request; each is
 /// idempotent where it mends: what is whole stays as it is.
@@ -56,4 +56,28 @@ pub(crate) fn none_runs(aim: &Injected, cluster: &dyn Cluster) -> bool {
     of(cluster).is_ok_and(|applications| {
         aim.applications.iter().all(|hit| !applications.running(hit.role).contains(hit))
     })
+}
+
+/// Ends the applications it aims at by SIGKILL; healing starts another session of each.
+pub(crate) struct Kills;
+
+impl Nemesis for Kills {
+    fn aim(&self, fault: &PlannedFault, cluster: &dyn Cluster) -> Result<Injected, FaultError> {
+        aim(fault, cluster)
+    }
+
+    fn inject(&self, _: &PlannedFault, aim: &Injected, cluster: &mut dyn Cluster) -> Result<(), FaultError> {
+        let applications = of(cluster)?;
+        aim.applications.iter().try_for_each(|hit| applications.kill(*hit))
+    }
+
+    fn verify(&self, aim: &Injected, cluster: &dyn Cluster) -> bool {
+        none_runs(aim, cluster)
+    }
+
+    fn heal(&self, aim: &Injected, cluster: &mut dyn Cluster) -> Result<Touched, FaultError> {
+        let applications = of(cluster)?;
+        aim.applications.iter().try_for_each(|hit| applications.restart(*hit))?;
+        Ok(Touched::default())
+    }
 }

@@ -1,10 +1,9 @@
 //! `kill-producer`: a producing application dies by SIGKILL, and another session of it goes on later.
 
-use history::{FaultClass, PlannedFault};
+use history::FaultClass;
 
-use crate::applications::{aim, none_runs, of};
-use crate::cluster::{Cluster, FaultError, Touched};
-use crate::spec::{Injected, Nemesis, Spec};
+use crate::applications::Kills;
+use crate::spec::Spec;
 
 pub(crate) static SPEC: Spec = Spec {
     name: "kill-producer",
@@ -17,28 +16,5 @@ and sends nothing of the old session again. It has bitten if the session ended w
 being sent. Brokers and links stay whole: it needs no host and works on every target.",
     class: FaultClass::KillProducer,
     duration_ms: |_| 700,
-    nemesis: &KillProducer,
+    nemesis: &Kills,
 };
-
-struct KillProducer;
-
-impl Nemesis for KillProducer {
-    fn aim(&self, fault: &PlannedFault, cluster: &dyn Cluster) -> Result<Injected, FaultError> {
-        aim(fault, cluster)
-    }
-
-    fn inject(&self, _: &PlannedFault, aim: &Injected, cluster: &mut dyn Cluster) -> Result<(), FaultError> {
-        let applications = of(cluster)?;
-        aim.applications.iter().try_for_each(|hit| applications.kill(*hit))
-    }
-
-    fn verify(&self, aim: &Injected, cluster: &dyn Cluster) -> bool {
-        none_runs(aim, cluster)
-    }
-
-    fn heal(&self, aim: &Injected, cluster: &mut dyn Cluster) -> Result<Touched, FaultError> {
-        let applications = of(cluster)?;
-        aim.applications.iter().try_for_each(|hit| applications.restart(*hit))?;
-        Ok(Touched::default())
-    }
-}

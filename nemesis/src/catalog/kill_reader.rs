@@ -1,10 +1,9 @@
 //! `kill-reader`: a reading application dies by SIGKILL, and another session of it reads later.
 
-use history::{FaultClass, PlannedFault};
+use history::FaultClass;
 
-use crate::applications::{aim, none_runs, of};
-use crate::cluster::{Cluster, FaultError, Touched};
-use crate::spec::{Injected, Nemesis, Spec};
+use crate::applications::Kills;
+use crate::spec::Spec;
 
 pub(crate) static SPEC: Spec = Spec {
     name: "kill-reader",
@@ -16,28 +15,5 @@ nobody. The new one must be given everything. It has bitten if a session ended t
 and links stay whole: it needs no host and works on every target.",
     class: FaultClass::KillReader,
     duration_ms: |_| 700,
-    nemesis: &KillReader,
+    nemesis: &Kills,
 };
-
-struct KillReader;
-
-impl Nemesis for KillReader {
-    fn aim(&self, fault: &PlannedFault, cluster: &dyn Cluster) -> Result<Injected, FaultError> {
-        aim(fault, cluster)
-    }
-
-    fn inject(&self, _: &PlannedFault, aim: &Injected, cluster: &mut dyn Cluster) -> Result<(), FaultError> {
-        let applications = of(cluster)?;
-        aim.applications.iter().try_for_each(|hit| applications.kill(*hit))
-    }
-
-    fn verify(&self, aim: &Injected, cluster: &dyn Cluster) -> bool {
-        none_runs(aim, cluster)
-    }
-
-    fn heal(&self, aim: &Injected, cluster: &mut dyn Cluster) -> Result<Touched, FaultError> {
-        let applications = of(cluster)?;
-        aim.applications.iter().try_for_each(|hit| applications.restart(*hit))?;
-        Ok(Touched::default())
-    }
-}

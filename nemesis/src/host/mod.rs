@@ -69,6 +69,12 @@ pub fn start_script(host: &HostSpec) -> String {
     format!("{}hw_start\n", host.functions())
 }
 
+/// How many of so many brokers may be down at once where nobody asked for more; of a pair or a single one, one.
+#[must_use]
+pub fn minority(brokers: usize) -> usize {
+    (brokers.saturating_sub(1) / 2).max(1)
+}
+
 /// Exits 0 if the broker of a host runs and is not stopped.
 #[must_use]
 pub fn running_script(host: &HostSpec) -> String {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use history::{Manner, Nanos, NodeId, Note, Partition, clock};
-use nemesis::host::{Direction, HostFault, HostSpec, running_script};
+use nemesis::host::{Direction, HostFault, HostSpec, minority, running_script};
 use nemesis::journal::{self, Applied, Entry, FaultOrder, Journal, JournalError, OperateError};
 use nemesis::node::{Node, NodeError, Request};
 use nemesis::{Cluster, FaultError, Impairment, Link, Touched};
@@ -19,7 +19,7 @@ use super::cuts::{self, HostCut};
 use super::lease::{Lease, Leased};
 use super::logs;
 use super::watch::Watch;
-use crate::nodes::{ClusterFile, ClusterFileError};
+use crate::nodes::{ClusterFile, ClusterFileError, each};
 use crate::view::ClusterView;
 
 /// How long a look at a process may take.
@@ -236,8 +236,7 @@ impl HostCluster {
         let open = self.open.iter().filter(|open| takes_down(&open.why)).map(|open| open.entry.node);
         let new = faults.iter().filter(|(_, _, why)| takes_down(why)).map(|(node, _, _)| *node);
         let down: BTreeSet<_> = open.chain(new).collect();
-        let minority = (self.hosts.len().saturating_sub(1) / 2).max(1);
-        if self.quorum_loss || down.len() <= minority {
+        if self.quorum_loss || down.len() <= minority(self.hosts.len()) {
             return Ok(());
         }
         let source =
@@ -326,18 +325,6 @@ fn runs(node: &dyn Node, spec: &HostSpec) -> Result<bool, NodeError> {
     let script = running_script(spec);
     let look = Request { what: "look for the broker", script: &script, stdin: &[], within: LOOK, root: true };
     Ok(node.run(&look)?.code == 0)
-}
-
-/// Does the same to several at once, and returns what came of each in their order.
-fn each<T: Sync, R: Send>(all: &[T], act: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    std::thread::scope(|scope| {
-        let act = &act;
-        let threads: Vec<_> = all.iter().map(|one| scope.spawn(move || act(one))).collect();
-        let join = |thread: std::thread::ScopedJoinHandle<'_, R>| {
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        threads.into_iter().map(join).collect()
-    })
 }
 
 fn address(spec: &HostSpec) -> String {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{anyhow, ensure};
-use nemesis::host::{HostFault, HostSpec};
+use nemesis::host::{HostFault, HostSpec, minority};
 use nemesis::journal::Journal;
 use nemesis::node::{Node, Request};
 use targets::causes::with_causes;
@@ -63,7 +63,7 @@ impl GuardArgs {
             down.sort_unstable();
             down.dedup();
             ensure!(
-                down.len() <= (brokers.saturating_sub(1) / 2).max(1),
+                down.len() <= minority(brokers),
                 "{} of {brokers} brokers would be down at once, more than a minority (add --allow-quorum-loss if that is meant)",
                 down.len()
             );
