@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::anyhow;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use targets::causes::with_causes;
 use targets::lab::{self, CLIENTS, KAFKA_VERSION, Kafka, LabError, LabOptions, Layout};
+use targets::nodes::Backend;
 
 use super::{Failure, Outcome, print, quantity};
 use crate::exit::Exit;
@@ -60,9 +61,27 @@ struct UpCommand {
     /// Heap of a broker, in MiB
     #[arg(long, value_name = "N", default_value_t = lab::HEAP_MB, value_parser = clap::value_parser!(u32).range(128..=65536))]
     heap_mb: u32,
+    /// What reaches the hosts: the library in this program, or the system's ssh
+    #[arg(long, value_enum, value_name = "NAME", default_value_t = SshBackend::Ssh2)]
+    ssh_backend: SshBackend,
     /// A broker setting by Kafka's name
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = quantity::pair)]
     set: Vec<(String, String)>,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy)]
+enum SshBackend {
+    Ssh2,
+    Openssh,
+}
+
+impl From<SshBackend> for Backend {
+    fn from(backend: SshBackend) -> Self {
+        match backend {
+            SshBackend::Ssh2 => Self::Ssh2,
+            SshBackend::Openssh => Self::OpenSsh,
+        }
+    }
 }
 
 impl LabCommand {
@@ -103,6 +122,7 @@ impl UpCommand {
         let mut options = LabOptions::new(dir, state::cache(), kafka);
         (options.brokers, options.disks, options.heap_mb) = (self.brokers, self.disks, self.heap_mb);
         options.settings.extend(self.set);
+        options.backend = self.ssh_backend.into();
         let layout = lab::up(&options, &mut |step| eprintln!("lab: {step}")).map_err(failure)?;
         let (bootstrap, file) = (layout.bootstrap(), layout.cluster_file());
         print(&format!(

@@ -10,9 +10,9 @@ use history::{Nanos, clock};
 use nemesis::host::start_script;
 use nemesis::node::{Node, NodeError, Request};
 
-use super::files::{BROKER_PORT, CLIENTS, CLUSTER_ID, Layout, SETTINGS, write};
+use super::files::{BACKEND, BROKER_PORT, CLIENTS, CLUSTER_ID, Layout, SETTINGS, write};
 use super::jars::{Kafka, missing_tools};
-use crate::nodes::{ClusterFile, ClusterFileError, LocalNode};
+use crate::nodes::{Backend, ClusterFile, ClusterFileError, LocalNode};
 
 /// How long the brokers may take to listen.
 const READY: Duration = Duration::from_secs(120);
@@ -44,6 +44,8 @@ pub struct LabOptions {
     pub heap_mb: u32,
     /// Broker settings by Kafka's names.
     pub settings: BTreeMap<String, String>,
+    /// What reaches its hosts.
+    pub backend: Backend,
 }
 
 impl LabOptions {
@@ -60,6 +62,7 @@ impl LabOptions {
             disk_mb: DISK_MB,
             heap_mb: HEAP_MB,
             settings: settings.collect(),
+            backend: BACKEND,
         }
     }
 }
@@ -201,7 +204,7 @@ fn build(
     let file =
         |path: PathBuf, text: &str| write(&path, text).map_err(|source| LabError::File { path, source });
     let dir = layout.dir.display().to_string();
-    file(layout.cluster_file(), &layout.cluster_toml(&options.settings))?;
+    file(layout.cluster_file(), &layout.cluster_toml(&options.settings, options.backend))?;
     for node in 1..=layout.brokers {
         let own = layout.node(node);
         file(own.join("server.properties"), &layout.properties(node, &options.settings))?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::nodes::{ClusterFile, ClusterFileError};
+use crate::nodes::{Backend, ClusterFile, ClusterFileError};
 
 /// The namespace that clients run in; it has the bridge.
 pub const CLIENTS: &str = "hw-lab";
@@ -20,6 +20,9 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("replica.fetch.wait.max.ms", "100"),
     ("replica.fetch.backoff.ms", "100"),
 ];
+
+/// What reaches a lab's hosts where nothing else is asked for.
+pub const BACKEND: Backend = Backend::Ssh2;
 
 /// A fixed id, so that formatting needs no answer from a tool.
 pub(super) const CLUSTER_ID: &str = "aGlnaHdhdGVyLWxhYi0wMA";
@@ -75,14 +78,14 @@ impl Layout {
         if path.exists() {
             ClusterFile::read(&path)
         } else {
-            ClusterFile::parse(&self.cluster_toml(settings), &path)
+            ClusterFile::parse(&self.cluster_toml(settings, BACKEND), &path)
         }
     }
 
-    pub(super) fn cluster_toml(&self, settings: &BTreeMap<String, String>) -> String {
+    pub(super) fn cluster_toml(&self, settings: &BTreeMap<String, String>, backend: Backend) -> String {
         let dir = self.dir.display();
         let mut text = format!(
-            "bootstrap = \"{}\"\ncluster_id = \"{CLUSTER_ID}\"\nnamespace = \"{CLIENTS}\"\n\n[ssh]\nuser = \"root\"\n\
+            "bootstrap = \"{}\"\ncluster_id = \"{CLUSTER_ID}\"\nnamespace = \"{CLIENTS}\"\n\n[ssh]\nbackend = \"{backend}\"\nuser = \"root\"\n\
              key = \"{dir}/user\"\nknown_hosts = \"{dir}/known_hosts\"\n",
             self.bootstrap()
         );

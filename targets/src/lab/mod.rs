@@ -9,5 +9,5 @@ mod jars;
 
 pub use build::{HEAP_MB, LabError, LabOptions, Leftovers, down, leftovers, up};
 pub use enter::Entered;
-pub use files::{CLIENTS, Layout, SETTINGS};
+pub use files::{BACKEND, CLIENTS, Layout, SETTINGS};
 pub use jars::{KAFKA_VERSION, Kafka, TOOLS, missing_tools};

@@ -11,8 +11,10 @@ use nemesis::host::{HostSpec, Service};
 use nemesis::node::{Node, NodeError};
 use serde::{Deserialize, Serialize};
 
+use super::libssh2::Libssh2Node;
 use super::local::LocalNode;
-use super::ssh::{SshNode, SshOptions};
+use super::options::{Backend, SshOptions};
+use super::ssh::SshNode;
 
 /// A cluster file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +81,9 @@ pub struct ClusterFile {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Reach {
+    /// What speaks SSH; otherwise as [`SshOptions::usual_backend`] says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backend: Option<Backend>,
     /// As whom.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
@@ -118,6 +123,8 @@ struct NodeTable {
     controller_port: Option<u16>,
     #[serde(default)]
     local: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backend: Option<Backend>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -238,6 +245,13 @@ impl ClusterFile {
                     node.host
                 )));
             }
+            if self.backend(node) == Some(Backend::Ssh2)
+                && let Some(needs) = self.options(node).needs_openssh()
+            {
+                return Err(wrong(format!(
+                    "node `{id}` has `backend = \"ssh2\"`, which cannot do what `{needs}` says (set `backend = \"openssh\"`, or leave `{needs}` out)"
+                )));
+            }
             if hosts.iter().any(|other: &HostSpec| other.node == NodeId(id)) {
                 return Err(wrong(format!("node `{id}` is there twice (give each its own `id`)")));
             }
@@ -274,23 +288,30 @@ impl ClusterFile {
         if table.local {
             return Ok(Arc::new(LocalNode::new(table.host.clone())));
         }
-        let via = self
-            .namespace
-            .as_ref()
-            .map_or_else(Vec::new, |name| vec!["nsenter".to_owned(), format!("--net=/run/netns/{name}")]);
-        let options = SshOptions {
-            host: table.host.clone(),
-            user: table.user.clone().or_else(|| self.ssh.user.clone()),
-            port: table.port.or(self.ssh.port),
-            key: table.key.clone().or_else(|| self.ssh.key.clone()),
+        let options = self.options(table);
+        match self.backend(table).unwrap_or_else(|| options.usual_backend()) {
+            Backend::Ssh2 => Ok(Arc::new(Libssh2Node::connect(options)?)),
+            Backend::OpenSsh => Ok(Arc::new(SshNode::connect(options)?)),
+        }
+    }
+
+    fn backend(&self, node: &NodeTable) -> Option<Backend> {
+        node.backend.or(self.ssh.backend)
+    }
+
+    fn options(&self, node: &NodeTable) -> SshOptions {
+        SshOptions {
+            host: node.host.clone(),
+            user: node.user.clone().or_else(|| self.ssh.user.clone()),
+            port: node.port.or(self.ssh.port),
+            key: node.key.clone().or_else(|| self.ssh.key.clone()),
             known_hosts: self.ssh.known_hosts.clone(),
             config: self.ssh.config.clone(),
             jump: self.ssh.jump.clone(),
             identity_agent: self.ssh.identity_agent.clone(),
             connect_timeout: self.ssh.connect_timeout.map(|seconds| Duration::from_secs(seconds.into())),
-            via,
-        };
-        Ok(Arc::new(SshNode::connect(options)?))
+            namespace: self.namespace.clone(),
+        }
     }
 }
 
@@ -340,6 +361,14 @@ unit = \"kafka\"
         let ssh = |line: &str| error(&GOOD.replace("[ssh]\n", &format!("[ssh]\n{line}\n")));
         assert!(ssh("connect_timeout = 0").contains("at least 1"));
         assert!(ssh("jump = \"-oProxyCommand=x\"").contains("give [user@]host[:port]"));
+        for only_ssh in ["jump = \"bastion\"", "config = \"/c\""] {
+            let (needs, _) = only_ssh.split_once(' ').unwrap();
+            let text = ssh(&format!("backend = \"ssh2\"\n{only_ssh}"));
+            assert!(text.contains("`backend = \"ssh2\"`") && text.contains(&format!("`{needs}`")), "{text}");
+            let other = GOOD.replace("[ssh]\n", &format!("[ssh]\nbackend = \"openssh\"\n{only_ssh}\n"));
+            assert!(ClusterFile::parse(&other, Path::new("c.toml")).is_ok());
+        }
+        assert!(ssh("backend = \"libssh\"").contains("expected `ssh2` or `openssh`"));
         let (_, node) = GOOD.split_once("[[node]]").unwrap();
         assert!(error(&format!("{GOOD}[[node]]{node}")).contains("there twice"));
     }

@@ -16,7 +16,7 @@ const LOOK: Duration = Duration::from_millis(3);
 /// How long its output may take to end once it has.
 const REST: Duration = Duration::from_millis(500);
 /// No command is asked for more than this.
-const OUTPUT_MAX: u64 = 64 << 20;
+pub(crate) const OUTPUT_MAX: usize = 64 << 20;
 
 /// How a program ended.
 pub(crate) struct Ended {
@@ -70,7 +70,7 @@ fn collect(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
         let mut all = Vec::new();
         if let Some(pipe) = pipe {
             // What was read before a mistake is still worth showing.
-            let _ = pipe.take(OUTPUT_MAX).read_to_end(&mut all);
+            let _ = pipe.take(OUTPUT_MAX as u64).read_to_end(&mut all);
         }
         // Nobody waits any more for what a time limit cut off.
         let _ = sender.send(all);

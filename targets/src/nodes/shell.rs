@@ -9,6 +9,8 @@ use super::exec::Ended;
 
 /// The limit on the host comes first, so that its own end is heard.
 pub(super) const GRACE: Duration = Duration::from_secs(4);
+/// How long a program may take that says who we are.
+pub(super) const PROBE: Duration = Duration::from_secs(10);
 /// What `timeout` exits with when it ended its command.
 const TIMED_OUT: i32 = 124;
 /// As that, after SIGKILL.

@@ -6,47 +6,19 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
-use std::time::Duration;
 
 use nemesis::node::{Answer, Node, NodeError, Request, one_line, quote};
 use tempfile::TempDir;
 
 use super::exec::{self, Ended};
-use super::{owner, shell};
+use super::options::SshOptions;
+use super::owner;
+use super::shell::{self, PROBE};
 
-/// How long a connection may take to be there, unless the cluster file says otherwise.
-const CONNECT: Duration = Duration::from_secs(10);
-/// How long a program may take that says who we are.
-const PROBE: Duration = Duration::from_secs(10);
 /// What `ssh` exits with when it is at fault, not the command.
 const SSH_FAILED: i32 = 255;
 /// How long the shared connection outlives a process that was killed, in seconds.
 const PERSIST_S: u32 = 30;
-
-/// How to reach a host.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct SshOptions {
-    /// Name or address; also a name of `~/.ssh/config`.
-    pub host: String,
-    /// As whom; otherwise as ssh's configuration says.
-    pub user: Option<String>,
-    /// Port; otherwise as ssh's configuration says.
-    pub port: Option<u16>,
-    /// File of the private key; otherwise agent and configuration.
-    pub key: Option<PathBuf>,
-    /// File of known host keys; otherwise ssh's own.
-    pub known_hosts: Option<PathBuf>,
-    /// A configuration file of ssh instead of the user's own.
-    pub config: Option<PathBuf>,
-    /// Bastions on the way, as `ssh -J` takes them; their keys are ssh's configuration's.
-    pub jump: Option<String>,
-    /// Socket of the agent, or `none`; otherwise `SSH_AUTH_SOCK`.
-    pub identity_agent: Option<String>,
-    /// How long a connection may take to be there; otherwise 10 s.
-    pub connect_timeout: Option<Duration>,
-    /// Words put before `ssh`, such as `ip netns exec NAME`: where the way to the host begins.
-    pub via: Vec<String>,
-}
 
 /// A connected node. Dropping it closes the connection.
 #[derive(Debug)]
@@ -105,16 +77,15 @@ impl SshNode {
         self.sockets.path().join("c")
     }
 
-    fn timeout(&self) -> Duration {
-        self.options.connect_timeout.unwrap_or(CONNECT)
-    }
-
     fn ssh(&self, more: &[&str]) -> Command {
-        let program = self.options.via.first().map_or("ssh", String::as_str);
-        let mut command = Command::new(program);
-        if let Some(rest) = self.options.via.get(1..) {
-            command.args(rest).arg("ssh");
-        }
+        let mut command = match &self.options.namespace {
+            None => Command::new("ssh"),
+            Some(name) => {
+                let mut inside = Command::new("nsenter");
+                inside.arg(format!("--net=/run/netns/{name}")).arg("ssh");
+                inside
+            }
+        };
         if let Some(file) = &self.options.config {
             command.arg("-F").arg(file);
         }
@@ -122,7 +93,7 @@ impl SshNode {
             .args(["-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"])
             .args(["-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"])
             .arg("-o")
-            .arg(format!("ConnectTimeout={}", self.timeout().as_secs().max(1)))
+            .arg(format!("ConnectTimeout={}", self.options.timeout().as_secs().max(1)))
             .arg("-o")
             .arg(format!("ControlPath={}", self.socket().display()))
             .args(more);
@@ -148,10 +119,6 @@ impl SshNode {
         command
     }
 
-    fn user(&self) -> String {
-        self.options.user.clone().unwrap_or_else(|| "this user".to_owned())
-    }
-
     /// What `ssh` meant when it failed by itself.
     fn refused(&self, stderr: &str) -> NodeError {
         let host = self.options.host.clone();
@@ -164,19 +131,9 @@ impl SshNode {
             return NodeError::HostKey { host, known_hosts, stderr: one_line(stderr) };
         }
         if stderr.contains("Permission denied") || stderr.contains("Too many authentication failures") {
-            return NodeError::Denied { host, user: self.user(), stderr: one_line(stderr) };
+            return NodeError::Denied { host, user: self.options.user(), stderr: one_line(stderr) };
         }
-        let part = |flag: &str, value: Option<String>| value.map(|value| format!(" {flag} {value}"));
-        let command = [
-            part("-F", self.options.config.as_ref().map(|file| quote(&file.display().to_string()))),
-            part("-J", self.options.jump.clone()),
-            part("-l", self.options.user.clone()),
-            part("-p", self.options.port.map(|port| port.to_string())),
-        ]
-        .into_iter()
-        .flatten()
-        .collect::<String>();
-        let command = format!("ssh{command} {host} true");
+        let command = self.options.by_hand();
         NodeError::Unreachable { command, host, stderr: one_line(stderr) }
     }
 }
@@ -192,7 +149,7 @@ impl Node for SshNode {
         let line = words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ");
         let mut command = self.ssh(&["-o", "ControlMaster=no"]);
         command.arg(&self.options.host).arg("--").arg(line);
-        let within = request.within + self.timeout() + shell::GRACE;
+        let within = request.within + self.options.timeout() + shell::GRACE;
         let ended = exec::run(command, request.stdin, within).map_err(|source| NodeError::Spawn {
             host: self.options.host.clone(),
             program: "ssh".to_owned(),
@@ -201,7 +158,7 @@ impl Node for SshNode {
         if let Ended { code: Some(SSH_FAILED), stderr, .. } = &ended {
             return Err(self.refused(&String::from_utf8_lossy(stderr)));
         }
-        shell::answer(&self.options.host, &self.user(), request, ended)
+        shell::answer(&self.options.host, &self.options.user(), request, ended)
     }
 }
 

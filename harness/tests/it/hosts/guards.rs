@@ -120,7 +120,8 @@ fn the_way_in_is_never_cut() {
     let text = fs::read_to_string(stand.cluster_file()).expect("readable");
     fs::write(
         stand.cluster_file(),
-        text.replace("port = 2222\nkey", &format!("config = \"{root}/config\"\nkey")),
+        text.replace("port = 2222\nkey", &format!("config = \"{root}/config\"\nkey"))
+            .replace("backend = \"ssh2\"\n", ""),
     )
     .expect("writable");
     let (code, said) = stand.run(&apply(&stand, "cut", "5s"));

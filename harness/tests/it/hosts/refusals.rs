@@ -1,11 +1,15 @@
 //! What must be refused is, in one line that names the host and what it said, and nothing is broken.
 
-use super::stand::{Stand, sh};
+use super::stand::{BACKENDS, Stand, sh};
 use super::{apply, is_whole};
 
 #[test]
 fn what_is_not_clearly_asked_for_is_refused_and_nothing_is_broken() {
-    let Some(stand) = Stand::new("guard") else { return };
+    BACKENDS.into_iter().for_each(refuses_what_is_not_asked_for);
+}
+
+fn refuses_what_is_not_asked_for(backend: &'static str) {
+    let Some(stand) = Stand::over(backend, "guard") else { return };
     let file = stand.cluster_file().display().to_string();
     let refused = |line: &str, exit: i32, part: &str| {
         let (code, said) = stand.run(line);
@@ -55,7 +59,11 @@ fn what_is_not_clearly_asked_for_is_refused_and_nothing_is_broken() {
 
 #[test]
 fn a_host_that_cannot_do_it_is_named_with_what_it_said() {
-    let Some(stand) = Stand::new("bad") else { return };
+    BACKENDS.into_iter().for_each(says_what_a_host_cannot_do);
+}
+
+fn says_what_a_host_cannot_do(backend: &'static str) {
+    let Some(stand) = Stand::over(backend, "bad") else { return };
     let refused = |fault: &str, exit: i32, parts: &[&str]| {
         let (code, said) = stand.run(&apply(&stand, fault, "5s"));
         assert!(code == exit && parts.iter().all(|part| said.contains(part)), "{fault}: exit {code}: {said}");

@@ -17,11 +17,14 @@ use crate::stage::poll;
 const TOOLS: [&str; 10] =
     ["sshd", "ssh", "ssh-keygen", "ip", "iptables", "losetup", "mkfs.ext4", "nsenter", "unshare", "flock"];
 const UP: Duration = Duration::from_secs(20);
+/// What speaks SSH, by its name in a cluster file.
+pub(super) const BACKENDS: [&str; 2] = ["ssh2", "openssh"];
 
 /// A host; dropping it leaves nothing of it.
 pub(super) struct Stand {
     pub(super) dir: TempDir,
     pub(super) namespace: String,
+    backend: &'static str,
     device: String,
     sshd: Option<Child>,
 }
@@ -47,6 +50,11 @@ pub(super) fn sh(script: &str) -> Result<String, String> {
 impl Stand {
     /// Makes it, the broker running; `None` where that cannot be done.
     pub(super) fn new(name: &str) -> Option<Self> {
+        Self::over(BACKENDS[0], name)
+    }
+
+    /// The same, reached by this backend.
+    pub(super) fn over(backend: &'static str, name: &str) -> Option<Self> {
         if !Uid::effective().is_root() {
             skip("not root");
             return None;
@@ -72,7 +80,7 @@ impl Stand {
                 return None;
             }
         };
-        let mut stand = Self { dir, namespace, device, sshd: None };
+        let mut stand = Self { dir, namespace, backend, device, sshd: None };
         stand.start_sshd();
         stand.write_cluster_file("breakable = true");
         stand.write_log();
@@ -90,12 +98,12 @@ impl Stand {
         );
         fs::write(self.path("broker.sh"), broker).expect("writable");
         sh(&format!(
-            "set -e; cd {root}; mkdir -p /run/sshd; ssh-keygen -q -t ed25519 -N '' -f host; ssh-keygen -q -t ed25519 -N '' -f user; \
+            "set -e; cd {root}; mkdir -p /run/sshd; ssh-keygen -q -t ed25519 -N '' -f host; ssh-keygen -q -t ecdsa -N '' -f host2; ssh-keygen -q -t ed25519 -N '' -f user; \
              cp user.pub authorized; printf '[127.0.0.1]:2222 %s\\n' \"$(cut -d' ' -f1,2 host.pub)\" >known"
         ))
         .expect("keys");
         let config = format!(
-            "Port 2222\nListenAddress 127.0.0.1\nHostKey {root}/host\nAuthorizedKeysFile {root}/authorized\n\
+            "Port 2222\nListenAddress 127.0.0.1\nHostKey {root}/host\nHostKey {root}/host2\nAuthorizedKeysFile {root}/authorized\n\
              SetEnv PATH={root}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nStrictModes no\nUsePAM no\nPidFile none\nPermitRootLogin prohibit-password\nPasswordAuthentication no\n"
         );
         fs::write(self.path("sshd.conf"), config).expect("writable");
@@ -127,11 +135,11 @@ impl Stand {
     pub(super) fn write_cluster_file(&self, line: &str) {
         let root = self.dir.path().display();
         let text = format!(
-            "bootstrap = \"127.0.0.1:9092\"\nnamespace = \"{}\"\n[ssh]\nuser = \"root\"\nport = 2222\nkey = \"{root}/user\"\n\
+            "bootstrap = \"127.0.0.1:9092\"\nnamespace = \"{}\"\n[ssh]\nbackend = \"{}\"\nuser = \"root\"\nport = 2222\nkey = \"{root}/user\"\n\
              known_hosts = \"{root}/known\"\n[[node]]\nid = 1\nhost = \"127.0.0.1\"\ndata_dir = \"{root}/data\"\n\
              state_dir = \"{root}/state\"\npid_file = \"{root}/pid\"\nstart = \"sh {root}/broker.sh\"\n{line}\n\
              [[node]]\nid = 2\nhost = \"127.0.0.2\"\ndata_dir = \"/nowhere\"\nunit = \"kafka\"\n",
-            self.namespace
+            self.namespace, self.backend
         );
         fs::write(self.cluster_file(), text).expect("writable");
     }

@@ -1,47 +1,16 @@
-//! Ways to a host: by way of another, with an agent's key, over a connection that broke; and how its broker is
-//! ended where it says so itself.
-
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
-
-use history::NodeId;
-use nemesis::node::{Node, Request};
-use targets::nodes::ClusterFile;
+//! Ways to a host: by way of another, with an agent's key; and how its broker is ended where it says so itself.
 
 use super::stand::{Stand, sh};
 use super::{HEALED, apply, is_whole};
 use crate::stage::poll;
-
-/// The `sshd` that serves a connection, found from its command upwards.
-const SERVED_BY: &str = "p=$PPID; while [ \"$(cat /proc/$p/comm)\" != sshd ]; do p=$(awk '/^PPid/ { print $2 }' /proc/$p/status); done; echo $p";
-
-fn ask(node: &dyn Node, script: &str) -> String {
-    let request = Request { what: "ask", script, stdin: &[], within: Duration::from_secs(20), root: true };
-    node.script(&request).expect("it answers").trim().to_owned()
-}
-
-#[test]
-fn a_connection_that_broke_is_made_anew_and_shared_again() {
-    let Some(stand) = Stand::new("broken") else { return };
-    let file = ClusterFile::read(&stand.cluster_file()).expect("a cluster file");
-    let node = file.connect(NodeId(1)).expect("it is up");
-    let first = ask(node.as_ref(), SERVED_BY);
-    assert_eq!(first, ask(node.as_ref(), SERVED_BY), "one connection for all");
-    // A process that this test's own sshd started, by its id.
-    sh(&format!("kill -KILL {first}")).expect("root");
-    let second = ask(node.as_ref(), SERVED_BY);
-    assert_ne!(first, second);
-    // Where ssh had not noticed yet, that command went its own way, and the next one mends it.
-    let shared = || ask(node.as_ref(), SERVED_BY) == ask(node.as_ref(), SERVED_BY);
-    assert!(poll(HEALED, shared), "one connection for all again");
-}
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 /// An agent of this test alone; it ends with it.
-struct Agent(Child);
+pub(super) struct Agent(Child);
 
 impl Agent {
-    fn new(socket: &Path) -> Self {
+    pub(super) fn new(socket: &Path) -> Self {
         let child = Command::new("ssh-agent").args(["-D", "-a"]).arg(socket).stdout(Stdio::null()).spawn();
         let agent = Self(child.expect("ssh-agent comes with ssh"));
         assert!(poll(HEALED, || socket.exists()), "the agent is up");
@@ -58,7 +27,7 @@ impl Drop for Agent {
 
 #[test]
 fn an_agent_and_a_bastion_are_used_as_ssh_would() {
-    let Some(stand) = Stand::new("ways") else { return };
+    let Some(stand) = Stand::over("openssh", "ways") else { return };
     let root = stand.dir.path().display().to_string();
     let whole = std::fs::read_to_string(stand.cluster_file()).expect("readable");
     let write = |text: String| std::fs::write(stand.cluster_file(), text).expect("writable");
