@@ -185,7 +185,7 @@ pub enum Note {
         class: FaultClass,
         /// The nodes it hits.
         nodes: Vec<NodeId>,
-        /// The partitions these nodes led at that moment.
+        /// The partitions these nodes led at that moment; of a request to the cluster, those it is about.
         partitions: Vec<Partition>,
         /// The applications it hits.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]

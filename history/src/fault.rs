@@ -55,6 +55,16 @@ pub enum FaultClass {
     PauseProducer,
     /// A reading application dies by SIGKILL; another session of it reads later.
     KillReader,
+    /// Replicas of a partition are moved to other brokers, dropped, or put into another order, and back later.
+    ReassignReplicas,
+    /// A partition is given to its preferred leader, after another one was made that where it led already.
+    PreferredElection,
+    /// Partitions without a leader are given to replicas that are out of sync.
+    UncleanElection,
+    /// The topic gets more partitions.
+    AddPartitions,
+    /// A setting of the topic is changed, and changed back later.
+    AlterTopicConfigs,
 }
 
 impl FaultClass {
@@ -71,7 +81,10 @@ impl FaultClass {
             | Self::RollingRestart
             | Self::IsolateMinority
             | Self::IsolateOneWay
-            | Self::IsolateController => true,
+            | Self::IsolateController
+            | Self::ReassignReplicas
+            | Self::PreferredElection
+            | Self::UncleanElection => true,
             Self::IsolateFollowers
             | Self::PartialPartition
             | Self::IsolateClients
@@ -81,7 +94,9 @@ impl FaultClass {
             | Self::NarrowLinks
             | Self::KillProducer
             | Self::PauseProducer
-            | Self::KillReader => false,
+            | Self::KillReader
+            | Self::AddPartitions
+            | Self::AlterTopicConfigs => false,
         }
     }
 
@@ -108,7 +123,12 @@ impl FaultClass {
             | Self::SlowClients
             | Self::SlowLinks
             | Self::NarrowLinks
-            | Self::IsolateController => None,
+            | Self::IsolateController
+            | Self::ReassignReplicas
+            | Self::PreferredElection
+            | Self::UncleanElection
+            | Self::AddPartitions
+            | Self::AlterTopicConfigs => None,
         }
     }
 
@@ -135,7 +155,12 @@ impl FaultClass {
             | Self::SlowClients
             | Self::KillProducer
             | Self::PauseProducer
-            | Self::KillReader => false,
+            | Self::KillReader
+            | Self::ReassignReplicas
+            | Self::PreferredElection
+            | Self::UncleanElection
+            | Self::AddPartitions
+            | Self::AlterTopicConfigs => false,
         }
     }
 
@@ -143,6 +168,33 @@ impl FaultClass {
     #[must_use]
     pub const fn is_of_clients(self) -> bool {
         matches!(self, Self::IsolateClients | Self::DropResponses | Self::SlowClients)
+    }
+
+    /// Whether the fault is a request to the cluster about the topic under test, as an administrator makes it: it
+    /// needs no host, and brokers, links and applications stay whole.
+    #[must_use]
+    pub const fn is_administrative(self) -> bool {
+        matches!(
+            self,
+            Self::ReassignReplicas
+                | Self::PreferredElection
+                | Self::UncleanElection
+                | Self::AddPartitions
+                | Self::AlterTopicConfigs
+        )
+    }
+
+    /// Whether such a request is about the topic as a whole, and not about one partition.
+    #[must_use]
+    pub const fn is_of_the_whole_topic(self) -> bool {
+        matches!(self, Self::UncleanElection | Self::AddPartitions | Self::AlterTopicConfigs)
+    }
+
+    /// Whether the fault leaves brokers and the links between them whole: it hits clients' links or applications,
+    /// or asks the cluster for something.
+    #[must_use]
+    pub const fn spares_brokers(self) -> bool {
+        self.is_of_clients() || self.applications().is_some() || self.is_administrative()
     }
 
     /// Whether the fault ends an application, so that another session of it follows.
@@ -181,6 +233,11 @@ impl fmt::Display for FaultClass {
             Self::KillProducer => "kill-producer",
             Self::PauseProducer => "pause-producer",
             Self::KillReader => "kill-reader",
+            Self::ReassignReplicas => "reassign-replicas",
+            Self::PreferredElection => "preferred-election",
+            Self::UncleanElection => "unclean-election",
+            Self::AddPartitions => "add-partitions",
+            Self::AlterTopicConfigs => "alter-topic-configs",
         })
     }
 }
@@ -189,12 +246,14 @@ impl fmt::Display for FaultClass {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultTarget {
-    /// The broker that leads this partition then.
+    /// The broker that leads this partition then; for requests to the cluster, the partition.
     LeaderOf(Partition),
     /// This broker.
     Node(NodeId),
     /// One of the applications that faults of its class hit, chosen by the fault's draw.
     Application,
+    /// The topic under test.
+    Topic,
 }
 
 /// An application under test, whatever session of it is under way.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use history::{Application, Manner, NodeId, Partition};
 
+use crate::administrator::Administrator;
 use crate::applications::Applications;
 use crate::impairment::Impairment;
 
@@ -58,8 +59,25 @@ pub enum FaultError {
     #[error("there is no node `{0}`")]
     NoNode(NodeId),
     /// The fault is aimed at a broker, and its target is none.
-    #[error("the fault hits a broker, and its target is an application")]
+    #[error("the fault hits a broker, and its target is none")]
     NoBroker,
+    /// The fault is about a partition, and there is none like that.
+    #[error("the topic has no such partition")]
+    NoPartition,
+    /// Only a partition without a leader can be led by an unclean election.
+    #[error(
+        "every partition has a leader, so that none can be given to a replica out of sync (take every in-sync \
+         replica out first, as `isolate-followers@1s+4s,kill@4s+6s,unclean-election@6s+1s` does)"
+    )]
+    EveryoneLed,
+    /// The cluster did not do what it was asked for.
+    #[error("failed to {action}: {reason}")]
+    Administration {
+        /// What was asked for, as a verb and what with.
+        action: &'static str,
+        /// What kept it from it.
+        reason: String,
+    },
     /// None of these applications is running, so that none can be hit.
     #[error("no {0} is running any more (raise --records, or hit fewer at once)")]
     NoApplication(&'static str),
@@ -176,6 +194,10 @@ pub trait Cluster {
     fn heal(&mut self, links: &[Link]) -> Result<Touched, FaultError>;
     /// Whether a link is cut or impaired.
     fn is_cut(&self, link: Link) -> bool;
+    /// Who changes the topic under test, where there is a run with one.
+    fn administrator(&self) -> Option<&dyn Administrator> {
+        None
+    }
     /// The applications that use it, where they can be broken too.
     fn applications(&self) -> Option<&dyn Applications> {
         None

@@ -2,6 +2,7 @@
 //!
 //! A nemesis speaks to a [`Cluster`], which a target implements; it knows nothing of processes or sockets.
 
+pub mod administrator;
 pub mod applications;
 pub mod catalog;
 pub mod cluster;
@@ -16,6 +17,7 @@ mod spec;
 #[cfg(test)]
 mod testing;
 
+pub use administrator::{Administrator, Change, Election, Placement, View};
 pub use applications::Applications;
 pub use catalog::CATALOG;
 pub use cluster::{Cluster, End, FaultError, Link, Touched};

@@ -101,7 +101,11 @@ pub fn schedule(
             class: spec.class,
             at_ms,
             duration_ms,
-            target: spec.class.applications().map_or(leader, |_| FaultTarget::Application),
+            target: match spec.class {
+                class if class.applications().is_some() => FaultTarget::Application,
+                class if class.is_of_the_whole_topic() => FaultTarget::Topic,
+                _ => leader,
+            },
             manner,
             draw: shapes.random(),
         });

@@ -4,7 +4,8 @@
 //! A step is `NAME@AT+FOR`, optionally followed by `:node=N` or `:partition=P` (default: the leader of partition 0
 //! at that moment), by `:reset` (cut links by resets) and by `:draw=N` (another shape of a fault that draws one):
 //! `isolate-followers@1s+9s,kill@9s+10s`. A fault of applications takes `:draw=N` alone, and hits the N-th
-//! of those at work, from 0 and round again; unsaid, the seed chooses.
+//! of those at work, from 0 and round again; unsaid, the seed chooses. A request to the cluster takes `:partition=P`, if
+//! it is about one, and `:draw=N`.
 
 use std::time::Duration;
 
@@ -99,8 +100,21 @@ fn one(
     if of_applications {
         (target, draw) = (FaultTarget::Application, drawn);
     }
+    if spec.class.is_of_the_whole_topic() {
+        target = FaultTarget::Topic;
+    }
     let mut manner = Manner::Held;
     for word in words {
+        let known = match spec.class {
+            class if class.is_of_the_whole_topic() => word.starts_with("draw="),
+            class if class.is_administrative() => {
+                ["draw=", "partition="].iter().any(|of| word.starts_with(of))
+            }
+            _ => true,
+        };
+        if !known {
+            return Err(wrong(format!("`{word}` says nothing of a request to the cluster about its topic")));
+        }
         if of_applications && !word.starts_with("draw=") {
             return Err(wrong(format!("`{word}` says nothing of an application (give `draw=N` or nothing)")));
         }
@@ -171,6 +185,13 @@ mod tests {
         assert_ne!(faults[0].draw, faults[1].draw);
         assert_eq!(faults[2].draw, 3);
         assert_eq!(script(&steps).unwrap(), faults);
+        let refused = script(&["unclean-election@1s+1s:partition=0"]).unwrap_err().to_string();
+        assert!(refused.contains("`partition=0` says nothing of a request"), "{refused}");
+        let refused = script(&["reassign-replicas@1s+1s:node=1"]).unwrap_err().to_string();
+        assert!(refused.contains("`node=1` says nothing of a request"), "{refused}");
+        let asked = script(&["add-partitions@1s+1s", "preferred-election@1s+1s:partition=1"]).unwrap();
+        let targets: Vec<_> = asked.iter().map(|fault| fault.target).collect();
+        assert_eq!(targets, [FaultTarget::Topic, FaultTarget::LeaderOf(Partition(1))]);
         let refused = script(&["kill-reader@1s+1s:node=1"]).unwrap_err().to_string();
         assert!(refused.contains("`node=1` says nothing of an application"), "{refused}");
     }

@@ -3,6 +3,7 @@
 use history::{Application, FaultClass, FaultTarget, NodeId, Partition, PlannedFault};
 
 use crate::CATALOG;
+use crate::administrator::Change;
 use crate::cluster::{Cluster, FaultError, Link, Touched};
 use crate::schedule::Timings;
 
@@ -27,12 +28,14 @@ pub struct Spec {
 pub struct Injected {
     /// The nodes.
     pub nodes: Vec<NodeId>,
-    /// The partitions they led when it began.
+    /// The partitions they led when it began, or that the cluster was asked to change.
     pub partitions: Vec<Partition>,
     /// The links that were cut or impaired.
     pub links: Vec<Link>,
     /// The applications.
     pub applications: Vec<Application>,
+    /// What the cluster was asked to change, with what was there before.
+    pub changes: Vec<Change>,
 }
 
 /// A kind of fault.
@@ -87,7 +90,7 @@ pub(crate) fn resolve(
             cluster.leader(partition).ok_or(FaultError::NoLeader(partition))?
         }
         FaultTarget::Node(node) => node,
-        FaultTarget::Application => return Err(FaultError::NoBroker),
+        FaultTarget::Application | FaultTarget::Topic => return Err(FaultError::NoBroker),
     };
     if !cluster.nodes().contains(&node) {
         return Err(FaultError::NoNode(node));

@@ -1,5 +1,6 @@
 //! A cluster that only keeps a log of what was done to it, and what the catalog does to it.
 
+mod administration;
 mod applications;
 mod shapes;
 
@@ -108,9 +109,12 @@ fn fault(spec: &Spec) -> PlannedFault {
     }
 }
 
-/// The nemeses that break brokers or links; the others break applications.
+/// The nemeses that break brokers or links; the others break applications, or ask the cluster for something.
 fn of_brokers() -> impl Iterator<Item = &'static Spec> {
-    crate::CATALOG.iter().copied().filter(|spec| spec.class.applications().is_none())
+    crate::CATALOG
+        .iter()
+        .copied()
+        .filter(|spec| spec.class.applications().is_none() && !spec.class.is_administrative())
 }
 
 fn links_of(name: &str) -> Vec<String> {

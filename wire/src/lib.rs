@@ -1,6 +1,7 @@
 //! What travels between a node and those who talk to it: Kafka frames, and the lines a node exchanges
 //! with the process that started it. A leaf for `broker` and `targets` only.
 
+pub mod administration;
 pub mod batch;
 mod codec;
 pub mod frame;

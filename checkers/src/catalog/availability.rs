@@ -3,7 +3,7 @@
 use history::event::{Phase, Role};
 use history::{Note, Partition};
 
-use crate::context::{Context, partition};
+use crate::context::{Context, of_the_run, partition};
 use crate::guarantees::AVAILABILITY;
 use crate::spec::{Basis, Kind, Spec};
 use crate::{Finding, Witness};
@@ -29,9 +29,9 @@ const UNAVAILABLE: Kind = Kind {
 };
 
 fn check(context: &Context<'_>) -> Vec<Finding> {
-    let planned = context.history.plan.load.partitions as usize;
+    let partitions = of_the_run(context.history);
     let examples: Vec<Witness> =
-        (0..planned).filter_map(|index| unavailable(context, partition(index))).collect();
+        (0..partitions).filter_map(|index| unavailable(context, partition(index))).collect();
     if examples.is_empty() {
         return Vec::new();
     }

@@ -18,7 +18,9 @@ mod timeline;
 use std::sync::Arc;
 
 use history::event::{Phase, Role};
-use history::{FENCE_PRODUCER, History, Nanos, Note, Offset, Partition, Send, Session, Tag, Told};
+use history::{
+    FENCE_PRODUCER, FaultClass, History, Nanos, Note, Offset, Partition, Send, Session, Tag, Told,
+};
 
 pub(crate) use derived::{Derived, Fact};
 pub(crate) use involved::involved;
@@ -93,7 +95,7 @@ impl<'a> Context<'a> {
         let names = Arc::new(names);
         let mut tally = Tally::default();
         producers.iter().for_each(|producer| tally.merge(&producer.tally));
-        let partitions = (history.plan.load.partitions as usize).max(tally.partitions.len());
+        let partitions = of_the_run(history).max(tally.partitions.len());
         let mut logs = log::collect(history, &names, partitions);
         let (terms, assumed) = settings::read(history);
         let mut derived = derived::is_foreign(history)
@@ -264,6 +266,20 @@ fn counts(
         unplanned_leader_changes: timeline.changes.len() as u64 - leader_changes,
         retries: retries(history),
     }
+}
+
+/// How many partitions are the run's: those of its plan, and those that it had added. A topic that was there before
+/// may have others, which are nobody's business.
+pub(crate) fn of_the_run(history: &History) -> usize {
+    let planned = history.plan.load.partitions as usize;
+    if history.plan.schedule.iter().all(|fault| fault.class != FaultClass::AddPartitions) {
+        return planned;
+    }
+    let told = history.notes().filter_map(|(_, _, note)| match note {
+        Note::PartitionState { partition, .. } => Some(partition.0 as usize + 1),
+        _ => None,
+    });
+    told.max().unwrap_or(0).max(planned)
 }
 
 /// Produce requests retried, over all producer sessions (each tells a running total).

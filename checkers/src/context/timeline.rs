@@ -74,6 +74,8 @@ pub(crate) struct Timeline<'a> {
     /// States by partition, in order of time.
     pub(crate) leaders: Vec<Vec<LeaderState>>,
     pub(crate) changes: Vec<LeaderChange>,
+    /// Replicas as anybody told of them, the preferred leader first, in order of time.
+    pub(crate) replicas: Vec<(Nanos, Partition, &'a [NodeId])>,
     /// Brokers fenced by the controller, and when.
     pub(crate) fenced: Vec<(Nanos, NodeId)>,
     /// One for each producer session.
@@ -83,12 +85,13 @@ pub(crate) struct Timeline<'a> {
 impl<'a> Timeline<'a> {
     pub(super) fn new(history: &'a History, partitions: usize, producers: &[Producer<'a>]) -> Self {
         let mut faults: Vec<FaultRun<'a>> = history.plan.schedule.iter().map(not_yet).collect();
-        let mut fenced = Vec::new();
+        let (mut fenced, mut placed) = (Vec::new(), Vec::new());
         let mut leaders: Vec<Vec<LeaderState>> = vec![Vec::new(); partitions];
         for (_, at, note) in history.notes() {
             match note {
                 Note::Fenced { node, fenced: true } => fenced.push((at, *node)),
-                Note::PartitionState { partition, leader, epoch, isr, .. } => {
+                Note::PartitionState { partition, leader, epoch, isr, replicas } => {
+                    placed.push((at, *partition, replicas.as_slice()));
                     if let Some(states) = leaders.get_mut(partition.0 as usize) {
                         states.push(LeaderState { at, leader: *leader, epoch: *epoch, isr: isr.len() });
                     }
@@ -98,6 +101,7 @@ impl<'a> Timeline<'a> {
         }
         let phases = phases(history);
         fenced.sort_by_key(|(at, _)| *at);
+        placed.sort_by_key(|(at, ..)| *at);
         for states in &mut leaders {
             // Where the controller tells, metadata (which lags and knows no epochs) has nothing to add.
             if states.iter().any(|state| state.epoch >= 0) {
@@ -106,7 +110,8 @@ impl<'a> Timeline<'a> {
             states.sort_by_key(|state| state.at);
         }
         let views = producers.iter().map(views_of).collect();
-        let mut timeline = Self { phases, faults, leaders, changes: Vec::new(), fenced, views };
+        let (changes, replicas) = (Vec::new(), placed);
+        let mut timeline = Self { phases, faults, leaders, changes, replicas, fenced, views };
         timeline.changes = timeline.find_changes();
         timeline
     }
@@ -149,8 +154,8 @@ impl<'a> Timeline<'a> {
                     && (from != leader || state.epoch > epoch)
                     && start.is_none_or(|start| state.at > start)
                 {
-                    let fault = self.explain(state.at, from);
                     let partition = super::partition(index);
+                    let fault = self.explain(state.at, partition, from);
                     let change =
                         LeaderChange { at: state.at, partition, to: leader, epoch: state.epoch, fault };
                     changes.push(change);
@@ -162,11 +167,15 @@ impl<'a> Timeline<'a> {
         changes
     }
 
-    /// The latest fault that may move leadership, hit the old leader and may still be at work. (A lone
-    /// replica that returns takes over from itself.)
-    fn explain(&self, at: Nanos, from: NodeId) -> Option<u32> {
+    /// The latest fault that may move leadership, hit the old leader, or was a request about the partition, and may
+    /// still be at work. (A lone replica that returns takes over from itself.)
+    fn explain(&self, at: Nanos, partition: Partition, from: NodeId) -> Option<u32> {
+        let hit = |fault: &FaultRun<'_>| match fault.planned.class.is_administrative() {
+            true => fault.partitions.contains(&partition),
+            false => fault.nodes.contains(&from),
+        };
         let explains = |fault: &&FaultRun<'_>| {
-            fault.planned.class.moves_leadership() && fault.may_cause(at) && fault.nodes.contains(&from)
+            fault.planned.class.moves_leadership() && fault.may_cause(at) && hit(fault)
         };
         self.faults.iter().rev().find(explains).map(|fault| fault.planned.id)
     }

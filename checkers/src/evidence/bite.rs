@@ -2,7 +2,7 @@
 
 use history::{FaultClass, Nanos, NodeId, Partition};
 
-use super::{applications, is_confirmed, links};
+use super::{administration, applications, is_confirmed, links};
 use crate::context::{Context, FaultRun};
 use crate::guarantees::Acks;
 
@@ -47,6 +47,11 @@ pub(super) fn look(context: &Context<'_>, fault: &FaultRun<'_>) -> Bite {
         FaultClass::KillProducer => applications::kill_producer(context, fault, invoked),
         FaultClass::PauseProducer => applications::pause_producer(context, fault, invoked),
         FaultClass::KillReader => applications::kill_reader(context, fault, invoked),
+        FaultClass::ReassignReplicas => administration::reassigned(context, fault, invoked),
+        FaultClass::PreferredElection => administration::elected(context, fault, invoked),
+        FaultClass::UncleanElection => administration::elected_uncleanly(context, fault, invoked),
+        FaultClass::AddPartitions => administration::added(context, fault, invoked),
+        FaultClass::AlterTopicConfigs => administration::altered(context, fault, invoked),
     }
 }
 
@@ -74,6 +79,14 @@ fn moved(context: &Context<'_>, fault: &FaultRun<'_>, invoked: Nanos, how: &str)
         change.fault == Some(fault.planned.id) && fault.partitions.contains(&change.partition)
     });
     let Some(first) = moved.next() else {
+        // Who is elected by request afterwards is that request's doing; that somebody had to be is this fault's.
+        if let Some((partition, at)) = leaderless(context, fault, invoked) {
+            return Bite::yes(format!(
+                "{} {were} {how}; nobody led partition {partition} from {} later on",
+                nodes(fault),
+                seconds(invoked, at)
+            ));
+        }
         return Bite::no(format!(
             "no partition of {} got a new leader epoch (raise the fault's duration with `--duration`, or lower \
              `broker.session.timeout.ms`)",
@@ -92,6 +105,17 @@ fn moved(context: &Context<'_>, fault: &FaultRun<'_>, invoked: Nanos, how: &str)
         seconds(invoked, first.at),
         first.epoch
     ))
+}
+
+/// The first partition that the fault left without a leader, and when.
+fn leaderless(context: &Context<'_>, fault: &FaultRun<'_>, invoked: Nanos) -> Option<(Partition, Nanos)> {
+    fault.partitions.iter().find_map(|partition| {
+        let states = context.timeline.leaders.get(partition.0 as usize)?;
+        let of_it = |state: &&crate::context::LeaderState| {
+            state.leader.is_none() && state.at >= invoked && fault.in_force(state.at)
+        };
+        states.iter().find(of_it).map(|state| (*partition, state.at))
+    })
 }
 
 /// Bytes were cut; or, where every record is synced before it is acknowledged and nothing can be left to cut,

@@ -1,5 +1,6 @@
 //! Whether each planned fault bit, how that is known, and how long recovery took (`guarantees.md` §6).
 
+mod administration;
 mod applications;
 mod bite;
 mod links;

@@ -1,5 +1,6 @@
 //! Each class of fault, bitten and not.
 
+mod administration;
 mod applications;
 mod links;
 

@@ -17,6 +17,11 @@ static ADVICE: &[(&str, Cause, &str)] = &[
     ),
     (
         "acknowledged-loss",
+        Cause::UncleanRequest,
+        "wait for a replica that was in sync instead of asking for an unclean election: it has every record",
+    ),
+    (
+        "acknowledged-loss",
         Cause::LoneBlackout,
         "set replication.factor=3, acks=all and min.insync.replicas=2, or flush.messages=1: a record is then on \
          several brokers, or on the disk",

@@ -29,6 +29,8 @@ pub enum Cause {
     UncleanSpared,
     /// Unclean election, and one that can.
     UncleanElection,
+    /// An unclean election by request, and a fault plan that can take the whole ISR out.
+    UncleanRequest,
     /// Readers get what every in-sync replica has.
     BelowHighWatermark,
     /// Idempotent producer, nothing acknowledged can be lost.
@@ -135,6 +137,10 @@ impl Cause {
                 "unclean election may choose a replica that lacks records once every in-sync one is out, as these \
                  faults allow"
             }
+            Self::UncleanRequest => {
+                "an unclean election is asked for, which may choose a replica that lacks records once every in-sync one \
+                 is out, as the other faults allow"
+            }
             Self::BelowHighWatermark => {
                 "readers are served only what every in-sync replica has, and only those are elected"
             }
@@ -223,6 +229,7 @@ impl Cause {
             Self::UncleanSpared | Self::UncleanElection => {
                 "guarantees §2; topic configuration, unclean.leader.election.enable"
             }
+            Self::UncleanRequest => "guarantees §2; KIP-460",
             Self::BelowHighWatermark => "guarantees §3; KIP-101, KIP-207",
             Self::Idempotent | Self::IdempotentLossy | Self::IdempotentGaveUp => "guarantees §3; KIP-98",
             Self::NoRetries | Self::HiddenRetries => {
@@ -268,6 +275,7 @@ impl Cause {
             Self::InSyncSeveral => "acks=all with min.insync.replicas of 2 or more keeps them",
             Self::UncleanSpared => "these faults leave an in-sync replica",
             Self::UncleanElection => "unclean election allows",
+            Self::UncleanRequest => "an unclean election by request allows",
             Self::BelowHighWatermark => "readers see only what every in-sync replica has",
             Self::Idempotent => "an idempotent producer rules that out",
             Self::IdempotentLossy => "a configuration that loses records allows even with idempotence",

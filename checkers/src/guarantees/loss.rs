@@ -7,6 +7,9 @@ use crate::Expectation;
 pub(super) fn acknowledged(terms: &Terms) -> Option<Promise> {
     Some(match terms.acks {
         Acks::None => Promise::none(Cause::Unacknowledged),
+        Acks::Leader if terms.replicas <= 1 && terms.envelope.moves_replicas() => {
+            Promise::may_break(Cause::LeaderMoves)
+        }
         _ if terms.replicas <= 1 => lone(terms),
         Acks::Leader if terms.envelope.moves_leadership() => Promise::may_break(Cause::LeaderMoves),
         Acks::Leader if !terms.unclean => Promise::must_hold(Cause::LeaderStays),
@@ -15,7 +18,18 @@ pub(super) fn acknowledged(terms: &Terms) -> Option<Promise> {
 }
 
 /// RF 1: leadership has nowhere to go, and the page cache outlives the process, though not the power.
+///
+/// Where that replica is moved, two brokers have the partition for a while. The new one leads once it is in sync, with
+/// everything below the high watermark; before that, only an unclean election would choose it.
 fn lone(terms: &Terms) -> Promise {
+    if terms.envelope.moves_replicas() && terms.envelope.outages > 0 {
+        if terms.unclean {
+            return Promise::may_break(Cause::UncleanElection);
+        }
+        if terms.envelope.asks_for_unclean_election() {
+            return Promise::may_break(Cause::UncleanRequest);
+        }
+    }
     match (terms.envelope.loses_power(), terms.flush_each) {
         (false, _) => Promise::must_hold(Cause::LoneReplica),
         (true, false) => Promise::may_break(Cause::LoneBlackout),
@@ -27,6 +41,8 @@ fn lone(terms: &Terms) -> Promise {
 fn replicated(terms: &Terms) -> Promise {
     if terms.unclean && terms.envelope.can_empty_isr() {
         Promise::may_break(Cause::UncleanElection)
+    } else if terms.envelope.asks_for_unclean_election() && terms.envelope.can_empty_isr() {
+        Promise::may_break(Cause::UncleanRequest)
     } else if terms.envelope.loses_power() {
         powerless(terms)
     } else if terms.unclean {

@@ -108,6 +108,13 @@ impl Envelope {
             | FaultClass::KillProducer
             | FaultClass::PauseProducer
             | FaultClass::KillReader => {}
+            // Brokers are whole, and who is dropped or moved leaves its place to others in sync; an unclean election
+            // needs a partition that other faults have left without a leader.
+            FaultClass::ReassignReplicas
+            | FaultClass::PreferredElection
+            | FaultClass::UncleanElection
+            | FaultClass::AddPartitions
+            | FaultClass::AlterTopicConfigs => {}
             FaultClass::PowerFailure => {
                 self.outages += 1;
                 self.blackouts += 1;
@@ -164,9 +171,26 @@ impl Envelope {
             | FaultClass::DropResponses
             | FaultClass::IsolateController
             | FaultClass::KillProducer
-            | FaultClass::KillReader => false,
+            | FaultClass::KillReader
+            | FaultClass::ReassignReplicas
+            | FaultClass::PreferredElection
+            | FaultClass::UncleanElection
+            | FaultClass::AddPartitions
+            | FaultClass::AlterTopicConfigs => false,
         };
         !self.unknown && self.classes.iter().any(held_back)
+    }
+
+    /// Whether replicas are moved, so that a lone one has a companion for a while, and then another place.
+    #[must_use]
+    pub fn moves_replicas(&self) -> bool {
+        self.classes.contains(&FaultClass::ReassignReplicas)
+    }
+
+    /// Whether an unclean election is asked for, whatever the topic's settings say.
+    #[must_use]
+    pub fn asks_for_unclean_election(&self) -> bool {
+        self.classes.contains(&FaultClass::UncleanElection)
     }
 
     /// Whether every in-sync replica can be out at once, so that an unclean election has to choose among

@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 
 use history::FaultClass::{
-    self, DropResponses, IsolateClients, IsolateController, IsolateFollowers, IsolateLeader, IsolateMinority,
-    IsolateOneWay, Kill, KillProducer, KillReader, NarrowLinks, PartialPartition, Pause, PauseProducer,
-    PowerFailure, PowerFailureAll, RollingRestart, SlowClients, SlowLinks, Stop,
+    self, AddPartitions, AlterTopicConfigs, DropResponses, IsolateClients, IsolateController,
+    IsolateFollowers, IsolateLeader, IsolateMinority, IsolateOneWay, Kill, KillProducer, KillReader,
+    NarrowLinks, PartialPartition, Pause, PauseProducer, PowerFailure, PowerFailureAll, PreferredElection,
+    ReassignReplicas, RollingRestart, SlowClients, SlowLinks, Stop, UncleanElection,
 };
 
 use super::*;
@@ -63,12 +64,25 @@ const PLANS: &[(&[FaultClass], bool, bool)] = &[
     (&[PauseProducer], false, false),
     (&[KillProducer, PauseProducer, Kill], true, false),
     (&[PowerFailure, KillProducer, PauseProducer], true, false),
+    // Requests to the cluster about the topic.
+    (&[ReassignReplicas], true, false),
+    (&[ReassignReplicas, Kill], true, false),
+    (&[ReassignReplicas, PowerFailure], true, false),
+    (&[ReassignReplicas, UncleanElection, Stop], true, false),
+    (&[PreferredElection], true, false),
+    (&[PreferredElection, IsolateFollowers], true, false),
+    (&[UncleanElection, Kill], true, false),
+    (&[UncleanElection, Kill, IsolateFollowers], true, true),
+    (&[UncleanElection, PowerFailure, PowerFailure], true, true),
+    (&[AddPartitions], false, false),
+    (&[AlterTopicConfigs], false, false),
+    (&[AddPartitions, AlterTopicConfigs, Kill, Kill], true, true),
+    (&[AlterTopicConfigs, PowerFailure], true, false),
 ];
 
-/// Links of clients, and clients themselves, have nothing to do with what brokers lose.
+/// Links of clients, clients themselves, and requests have nothing to do with what brokers lose.
 fn of_brokers(case: &Case) -> Vec<FaultClass> {
-    let of_clients = |class: &FaultClass| class.is_of_clients() || class.applications().is_some();
-    case.faults.iter().copied().filter(|class| !of_clients(class)).collect()
+    case.faults.iter().copied().filter(|class| !class.spares_brokers()).collect()
 }
 
 /// A combination with its plan's two facts.
@@ -119,13 +133,19 @@ fn cases() -> Vec<Case> {
 
 /// The table of acknowledged loss, row by row as it is written.
 fn loss_table(case: &Case, acks: Acks) -> Expectation {
-    let clean = !case.terms.unclean;
+    let asked = case.faults.contains(&UncleanElection);
+    let clean = !case.terms.unclean && !asked;
+    let moving = case.faults.contains(&ReassignReplicas);
     let power: Vec<_> = case.faults.iter().filter(|class| class.loses_power()).collect();
     let dark = !power.is_empty() && !case.terms.flush_each;
     match (acks, case.terms.replicas, case.terms.min_isr) {
         (Acks::None, _, _) => NoGuarantee,
         // RF 1: power failure without flush=1.
         (_, 1, _) if dark => MayBreak,
+        // acks=1, RF 1: the replica moves, and what it had alone need not.
+        (Acks::Leader, 1, _) if moving => MayBreak,
+        // RF 1: the replica moves, and unclean election takes the one that is not there yet.
+        (_, 1, _) if moving && !clean && !of_brokers(case).is_empty() => MayBreak,
         // acks=1 or all, RF 1: process kill and pause, partition.
         (_, 1, _) => MustHold,
         // acks=1, RF ≥ 2: no fault, follower-only faults; not anything that can move leadership.
@@ -145,7 +165,7 @@ fn loss_table(case: &Case, acks: Acks) -> Expectation {
         // acks=all, min ISR ≥ 2, clean: any number of kills, pauses, partitions.
         (Acks::All, _, _) if clean => MustHold,
         // Unclean: no fault, or faults that cannot take the whole ISR out at once.
-        (_, _, _) if case.terms.unclean && case.empties => MayBreak,
+        (_, _, _) if !clean && case.empties => MayBreak,
         _ => MustHold,
     }
 }
@@ -201,6 +221,8 @@ fn expected(case: &Case, guarantee: &str) -> Option<Expectation> {
                 KillProducer | KillReader => false,
                 Kill | Stop | RollingRestart | DropResponses | IsolateController => false,
                 PowerFailure | PowerFailureAll => false,
+                ReassignReplicas | PreferredElection | UncleanElection | AddPartitions
+                | AlterTopicConfigs => false,
             };
             // One from elsewhere tells of no fault, and is held to what holds without.
             if !terms.envelope.unknown && terms.envelope.classes.iter().any(held_back) {
@@ -335,13 +357,14 @@ fn the_texts_are_these() {
     acknowledged-loss NoGuarantee: with acks=0 no broker confirms anything, and a record may vanish unnoticed
     acknowledged-loss MayBreak: the only replica acknowledges what is in its page cache, which a planned power failure takes | set replication.factor=3, acks=all and min.insync.replicas=2, or flush.messages=1: a record is then on several brokers, or on the disk
     acknowledged-loss MustHold: the only replica keeps what it wrote through kills, pauses and cuts: the page cache outlives the process
-    acknowledged-loss MustHold: flush.messages=1 syncs a record before it is acknowledged
     acknowledged-loss MayBreak: acks=1 confirms before any follower has the record, and a planned fault can move leadership to one that lacks it | set acks=all and min.insync.replicas=2: a record is then confirmed only when a second replica has it
+    acknowledged-loss MustHold: flush.messages=1 syncs a record before it is acknowledged
     acknowledged-loss MustHold: acks=1 needs the leader alone, and no planned fault moves leadership
     acknowledged-loss MustHold: unclean election is on, but the planned faults cannot take every in-sync replica out at once
+    acknowledged-loss MayBreak: an unclean election is asked for, which may choose a replica that lacks records once every in-sync one is out, as the other faults allow | wait for a replica that was in sync instead of asking for an unclean election: it has every record
+    acknowledged-loss MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | set unclean.leader.election.enable=false: the partition then waits for a replica that has every record
     acknowledged-loss MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, lose its power and be elected again | set min.insync.replicas=2, or flush.messages=1: nothing is then acknowledged by one replica's memory alone
     acknowledged-loss MustHold: acks=all waits for every in-sync replica and only those are elected, so process and network faults lose nothing
-    acknowledged-loss MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | set unclean.leader.election.enable=false: the partition then waits for a replica that has every record
     acknowledged-loss MustHold: one broker loses its power, and nothing else planned keeps the other in-sync replicas from having every acknowledged record
     acknowledged-loss MayBreak: the planned power failures can hit replicas before the others are in sync again, and what is acknowledged is in memory only | set flush.messages=1, or keep the replicas on separate power: acks=all is replication in memory
     acknowledged-loss MustHold: acks=all with min.insync.replicas of 2 or more confirms what at least two replicas have, and only those are elected
@@ -360,38 +383,42 @@ fn the_texts_are_these() {
     order MustHold: an idempotent producer numbers its batches, and brokers that lose nothing refuse copies and gaps
     visibility MayBreak: the only replica acknowledges what is in its page cache, which a planned power failure takes | -
     visibility MustHold: the only replica keeps what it wrote through kills, pauses and cuts: the page cache outlives the process
+    visibility MayBreak: an unclean election is asked for, which may choose a replica that lacks records once every in-sync one is out, as the other faults allow | -
+    visibility MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | set unclean.leader.election.enable=false: readers then never see records that vanish
     visibility MustHold: flush.messages=1 syncs a record before it is acknowledged
     visibility MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, lose its power and be elected again | -
     visibility MustHold: readers are served only what every in-sync replica has, and only those are elected
-    visibility MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | set unclean.leader.election.enable=false: readers then never see records that vanish
     visibility MustHold: unclean election is on, but the planned faults cannot take every in-sync replica out at once
     visibility MustHold: one broker loses its power, and nothing else planned keeps the other in-sync replicas from having every acknowledged record
     visibility MayBreak: the planned power failures can hit replicas before the others are in sync again, and what is acknowledged is in memory only | -
     unseen MayBreak: the only replica acknowledges what is in its page cache, which a planned power failure takes | -
     unseen MustHold: the only replica keeps what it wrote through kills, pauses and cuts: the page cache outlives the process
+    unseen MayBreak: an unclean election is asked for, which may choose a replica that lacks records once every in-sync one is out, as the other faults allow | -
+    unseen MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | -
     unseen MustHold: flush.messages=1 syncs a record before it is acknowledged
     unseen MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, lose its power and be elected again | -
     unseen MustHold: readers are served only what every in-sync replica has, and only those are elected
-    unseen MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | -
     unseen MustHold: unclean election is on, but the planned faults cannot take every in-sync replica out at once
     unseen MustHold: one broker loses its power, and nothing else planned keeps the other in-sync replicas from having every acknowledged record
     unseen MayBreak: the planned power failures can hit replicas before the others are in sync again, and what is acknowledged is in memory only | -
     reading-order MayBreak: the only replica acknowledges what is in its page cache, which a planned power failure takes | -
     reading-order MustHold: the only replica keeps what it wrote through kills, pauses and cuts: the page cache outlives the process
+    reading-order MayBreak: an unclean election is asked for, which may choose a replica that lacks records once every in-sync one is out, as the other faults allow | -
+    reading-order MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | -
     reading-order MustHold: flush.messages=1 syncs a record before it is acknowledged
     reading-order MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, lose its power and be elected again | -
     reading-order MustHold: readers are served only what every in-sync replica has, and only those are elected
-    reading-order MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | -
     reading-order MustHold: unclean election is on, but the planned faults cannot take every in-sync replica out at once
     reading-order MustHold: one broker loses its power, and nothing else planned keeps the other in-sync replicas from having every acknowledged record
     reading-order MayBreak: the planned power failures can hit replicas before the others are in sync again, and what is acknowledged is in memory only | -
     contiguous-sends NoGuarantee: records of other producers may lie between those of one transaction
     offsets MayBreak: the only replica acknowledges what is in its page cache, which a planned power failure takes | -
     offsets MustHold: the only replica keeps what it wrote through kills, pauses and cuts: the page cache outlives the process
+    offsets MayBreak: an unclean election is asked for, which may choose a replica that lacks records once every in-sync one is out, as the other faults allow | -
+    offsets MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | -
     offsets MustHold: flush.messages=1 syncs a record before it is acknowledged
     offsets MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, lose its power and be elected again | -
     offsets MustHold: readers are served only what every in-sync replica has, and only those are elected
-    offsets MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | -
     offsets MustHold: unclean election is on, but the planned faults cannot take every in-sync replica out at once
     offsets MustHold: one broker loses its power, and nothing else planned keeps the other in-sync replicas from having every acknowledged record
     offsets MayBreak: the planned power failures can hit replicas before the others are in sync again, and what is acknowledged is in memory only | -
@@ -402,10 +429,11 @@ fn the_texts_are_these() {
     commits MustHold: a consumer's position moves with what it is given, unless it seeks or its partitions are moved
     real-time-order MayBreak: the only replica acknowledges what is in its page cache, which a planned power failure takes | -
     real-time-order MustHold: the only replica keeps what it wrote through kills, pauses and cuts: the page cache outlives the process
+    real-time-order MayBreak: an unclean election is asked for, which may choose a replica that lacks records once every in-sync one is out, as the other faults allow | -
+    real-time-order MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | -
     real-time-order MustHold: flush.messages=1 syncs a record before it is acknowledged
     real-time-order MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, lose its power and be elected again | -
     real-time-order MustHold: readers are served only what every in-sync replica has, and only those are elected
-    real-time-order MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | -
     real-time-order MustHold: unclean election is on, but the planned faults cannot take every in-sync replica out at once
     real-time-order MustHold: one broker loses its power, and nothing else planned keeps the other in-sync replicas from having every acknowledged record
     real-time-order MayBreak: the planned power failures can hit replicas before the others are in sync again, and what is acknowledged is in memory only | -
@@ -419,26 +447,30 @@ fn the_texts_are_these() {
     aborted-reads MustHold: readers of committed records are given what has certainly taken effect
     aborted-reads MayBreak: the only replica acknowledges what is in its page cache, which a planned power failure takes | -
     aborted-reads MayBreak: a planned fault can hold a request back, and the end of one transaction may then decide the next one of the same producer epoch | -
+    aborted-reads MayBreak: an unclean election is asked for, which may choose a replica that lacks records once every in-sync one is out, as the other faults allow | -
+    aborted-reads MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | -
     aborted-reads NoGuarantee: with isolation.level=read_uncommitted readers are given what may yet be aborted
     aborted-reads MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, lose its power and be elected again | -
-    aborted-reads MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | -
     aborted-reads MayBreak: the planned power failures can hit replicas before the others are in sync again, and what is acknowledged is in memory only | -
     transaction-isolation MayBreak: the only replica acknowledges what is in its page cache, which a planned power failure takes | -
     transaction-isolation MustHold: readers of committed records are given what has certainly taken effect
+    transaction-isolation MayBreak: an unclean election is asked for, which may choose a replica that lacks records once every in-sync one is out, as the other faults allow | -
+    transaction-isolation MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | -
     transaction-isolation NoGuarantee: with isolation.level=read_uncommitted readers are given what may yet be aborted
     transaction-isolation MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, lose its power and be elected again | -
-    transaction-isolation MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | -
     transaction-isolation MayBreak: the planned power failures can hit replicas before the others are in sync again, and what is acknowledged is in memory only | -
     atomicity MayBreak: the only replica acknowledges what is in its page cache, which a planned power failure takes | -
     atomicity MustHold: a transaction's markers go to every partition it wrote to, or it is aborted in all
     atomicity MayBreak: a planned fault can hold a request back, and the end of one transaction may then decide the next one of the same producer epoch | -
-    atomicity MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, lose its power and be elected again | -
+    atomicity MayBreak: an unclean election is asked for, which may choose a replica that lacks records once every in-sync one is out, as the other faults allow | -
     atomicity MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | -
+    atomicity MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, lose its power and be elected again | -
     atomicity MayBreak: the planned power failures can hit replicas before the others are in sync again, and what is acknowledged is in memory only | -
     fencing MayBreak: the only replica acknowledges what is in its page cache, which a planned power failure takes | -
     fencing MustHold: a new session of a transactional id raises its epoch, and brokers refuse the older one
-    fencing MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, lose its power and be elected again | -
+    fencing MayBreak: an unclean election is asked for, which may choose a replica that lacks records once every in-sync one is out, as the other faults allow | -
     fencing MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | -
+    fencing MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, lose its power and be elected again | -
     fencing MayBreak: the planned power failures can hit replicas before the others are in sync again, and what is acknowledged is in memory only | -
     strict-serializability NoGuarantee: Kafka's polls are no snapshots, and the writes of its transactions are not isolated
     strict-serializability MustHold: strict-serializable=true says that the target promises it

@@ -165,6 +165,16 @@ impl Scene {
         fault
     }
 
+    /// The same for a request to the cluster about these partitions.
+    pub(crate) fn ask(&mut self, class: FaultClass, partitions: &[u32]) -> u32 {
+        let fault = self.plan_fault(class);
+        let partitions = partitions.iter().copied().map(Partition).collect();
+        let (nodes, applications) = (Vec::new(), Vec::new());
+        self.note(Role::Runner, Note::FaultInvoked { fault, class, nodes, partitions, applications });
+        self.note(Role::Runner, Note::FaultInjected { fault });
+        fault
+    }
+
     pub(crate) fn plan_fault(&mut self, class: FaultClass) -> u32 {
         let id = u32::try_from(self.history.plan.schedule.len()).expect("few faults") + 1;
         self.history.plan.schedule.push(PlannedFault {
@@ -189,13 +199,24 @@ impl Scene {
     }
 
     pub(crate) fn leader(&mut self, partition: u32, leader: Option<i32>, epoch: i32, isr: &[i32]) {
-        let isr: Vec<NodeId> = isr.iter().copied().map(NodeId).collect();
+        self.placed(partition, leader, epoch, (isr, &[1, 2, 3]));
+    }
+
+    /// A partition's state, its in-sync replicas and all of them.
+    pub(crate) fn placed(
+        &mut self,
+        partition: u32,
+        leader: Option<i32>,
+        epoch: i32,
+        (isr, replicas): (&[i32], &[i32]),
+    ) {
+        let nodes = |ids: &[i32]| ids.iter().copied().map(NodeId).collect();
         let state = Note::PartitionState {
             partition: Partition(partition),
             leader: leader.map(NodeId),
             epoch,
-            isr,
-            replicas: vec![NodeId(1), NodeId(2), NodeId(3)],
+            isr: nodes(isr),
+            replicas: nodes(replicas),
         };
         self.note(Role::Runner, state);
     }

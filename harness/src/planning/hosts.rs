@@ -67,7 +67,12 @@ pub(super) const fn can(class: FaultClass) -> bool {
         | FaultClass::IsolateOneWay
         | FaultClass::KillProducer
         | FaultClass::PauseProducer
-        | FaultClass::KillReader => true,
+        | FaultClass::KillReader
+        | FaultClass::ReassignReplicas
+        | FaultClass::PreferredElection
+        | FaultClass::UncleanElection
+        | FaultClass::AddPartitions
+        | FaultClass::AlterTopicConfigs => true,
         FaultClass::IsolateClients
         | FaultClass::DropResponses
         | FaultClass::SlowClients

@@ -1,5 +1,6 @@
 //! From flags to a plan: everything that can be refused is refused here, before anything is started.
 
+mod administration;
 mod config_file;
 mod hosts;
 pub(crate) mod matrix;
@@ -70,7 +71,12 @@ pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<Drawn> {
     let settings::Settled { cell, profile, filled_in } =
         settings::settle(&args.settings, flaw_settings(args), target, nodes, hosts.as_ref(), &verbatim)?;
     let nemeses = nemeses(args, target, hosts.is_some())?;
-    let of_cluster: Vec<_> = nemeses.iter().filter(|word| applications(word).is_none()).cloned().collect();
+    let is_administrative = |word: &str| class(word).is_some_and(FaultClass::is_administrative);
+    let breaks = |word: &&String| applications(word).is_none() && !is_administrative(word);
+    let of_cluster: Vec<_> = nemeses.iter().filter(breaks).cloned().collect();
+    for word in &nemeses {
+        administration::check(args, target, word, &verbatim)?;
+    }
     if let Some(hosts) = hosts.as_ref().filter(|_| !of_cluster.is_empty()) {
         hosts.guard(&args.guard, &of_cluster, &verbatim)?;
     }
@@ -226,10 +232,9 @@ fn nemeses(args: &PlanArgs, target: TargetKind, has_hosts: bool) -> anyhow::Resu
     }
     for (place, name) in named.iter().enumerate() {
         let class = class(name);
-        let spares_brokers = |class: FaultClass| class.is_of_clients() || class.applications().is_some();
-        if target == TargetKind::Kafka && !has_hosts && !class.is_some_and(spares_brokers) {
+        if target == TargetKind::Kafka && !has_hosts && !class.is_some_and(FaultClass::spares_brokers) {
             bail!(
-                "nemesis `{name}` breaks brokers, and those of --target kafka cannot be reached (give --nemesis none, one of applications like `kill-producer`, or --cluster FILE that says how)"
+                "nemesis `{name}` breaks brokers, and those of --target kafka cannot be reached (give --nemesis none, one that leaves them whole like `kill-producer` or `reassign-replicas`, or --cluster FILE that says how)"
             );
         }
         ensure!(

@@ -4,7 +4,7 @@
 use std::sync::mpsc::{Sender, channel};
 
 use history::{Application, Manner, NodeId, Partition, Role};
-use nemesis::{Applications, Cluster, FaultError, Link, Touched};
+use nemesis::{Administrator, Applications, Cluster, FaultError, Link, Touched};
 
 use super::message::Message;
 
@@ -30,15 +30,21 @@ pub(crate) struct Request {
     pub(crate) reply: Sender<Result<Vec<Application>, String>>,
 }
 
-/// The applications of a run, as its faults see them. As a cluster it has no broker that anybody could break.
+/// The applications of a run and its topic, as its faults see them. As a cluster it has no broker that anybody could
+/// break.
 #[derive(Debug)]
-pub(crate) struct Backstage(pub(crate) Sender<Message>);
+pub(crate) struct Backstage {
+    /// To the conductor.
+    pub(crate) messages: Sender<Message>,
+    /// What metadata shows of the topic goes on record: nobody else tells.
+    pub(crate) records: bool,
+}
 
 impl Backstage {
     fn ask(&self, verb: Verb) -> Result<Vec<Application>, String> {
         let (reply, answer) = channel();
         // A run that is gone drops the question, and with it the other end of the answer.
-        let _ = self.0.send(Message::Applications(Request { verb, reply }));
+        let _ = self.messages.send(Message::Applications(Request { verb, reply }));
         answer.recv().map_err(|_| "the run is over".to_owned())?
     }
 
@@ -105,6 +111,9 @@ impl Cluster for Backstage {
     }
     fn is_cut(&self, _: Link) -> bool {
         false
+    }
+    fn administrator(&self) -> Option<&dyn Administrator> {
+        Some(self)
     }
     fn applications(&self) -> Option<&dyn Applications> {
         Some(self)

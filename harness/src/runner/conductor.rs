@@ -12,9 +12,10 @@ use targets::actors::protocol::{AdminReply, AdminRequest, Command};
 use targets::causes::with_causes;
 use targets::process::Supervisor;
 
+use super::administration::Inquiry;
 use super::backstage::{Request, Verb};
 use super::breakable::Breakable;
-use super::crew::{Casting, Crew, Said, is_admin};
+use super::crew::{Casting, Crew, Said, is_admin, is_reader};
 use super::failure::Failure;
 use super::faults::{Executor, FaultReport};
 use super::message::{Message, actor_lines};
@@ -52,7 +53,11 @@ pub(crate) struct Conductor<'a> {
     sender: Sender<Message>,
     messages: Receiver<Message>,
     replies: Vec<(u64, AdminReply)>,
+    /// Requests of faults that the admin actor has not answered.
+    inquiries: Vec<(u64, Sender<AdminReply>)>,
     asked: u64,
+    /// Partitions that the topic may have by now: so many were asked for.
+    pub(crate) partitions_asked: u32,
     _signals: SignalWatch,
 }
 
@@ -78,6 +83,7 @@ impl<'a> Conductor<'a> {
             supervisor: Supervisor::new().map_err(Failure::bug)?,
             lines: actor_lines(sender.clone()).map_err(Failure::bug)?,
             plan: plan.clone(),
+            partitions: plan.load.partitions,
             bootstrap: plan.bootstrap.clone().unwrap_or_default(),
             verbatim: options.secrets.clone(),
             history: (options.arm == Arm::Recorded).then(|| dir.history()),
@@ -109,7 +115,9 @@ impl<'a> Conductor<'a> {
             sender,
             messages,
             replies: Vec::new(),
+            inquiries: Vec::new(),
             asked: 0,
+            partitions_asked: plan.load.partitions,
             _signals: signals,
         };
         conductor.note(Note::SessionStarted {
@@ -200,7 +208,7 @@ impl<'a> Conductor<'a> {
         match message {
             Message::Actor(line) => match self.crew.hear(line) {
                 Said::Nothing => {}
-                Said::Reply(id, reply) => self.replies.push((id, reply)),
+                Said::Reply(id, reply) => self.answer(id, reply),
                 Said::SizeGuard(reason) => {
                     if self.stop_load.is_none() {
                         self.progress.say(&format!("  {reason}: the load stops, and is drained and judged"));
@@ -215,6 +223,7 @@ impl<'a> Conductor<'a> {
             }
             Message::Fault(report) => self.fault(report)?,
             Message::Applications(request) => self.serve(&request),
+            Message::Administration(inquiry) => self.pass_on(inquiry),
             Message::Signal(signal) => {
                 self.signals.push(signal);
                 self.progress.say(if self.signals.len() == 1 {
@@ -251,9 +260,10 @@ impl<'a> Conductor<'a> {
         match report {
             FaultReport::Injected { fault, aim, invoked, at } => {
                 let nodes = aim.nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-                let whom = match aim.applications.first() {
-                    Some(application) => application.to_string(),
-                    None => format!("node {nodes}"),
+                let whom = match (aim.applications.first(), &aim.changes[..]) {
+                    (Some(application), _) => application.to_string(),
+                    (None, []) => format!("node {nodes}"),
+                    (None, changes) => changes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
                 };
                 self.progress.fault(fault.id, Some(format!("{} {whom}", fault.nemesis)));
                 let Injected { nodes, partitions, applications, .. } = aim;
@@ -294,6 +304,38 @@ impl<'a> Conductor<'a> {
         let _ = request.reply.send(done);
     }
 
+    /// Passes on what a fault asks the cluster for; nobody waits here for the answer.
+    fn pass_on(&mut self, Inquiry { request, reply }: Inquiry) {
+        if let AdminRequest::AddPartitions { total, .. } = request {
+            self.partitions_asked = self.partitions_asked.max(total);
+        }
+        self.asked += 1;
+        self.inquiries.push((self.asked, reply));
+        self.crew.tell(is_admin, &Command::Admin { id: self.asked, request });
+    }
+
+    /// Takes in an answer of the admin actor, and passes it on if a fault asked.
+    fn answer(&mut self, id: u64, reply: AdminReply) {
+        if let AdminReply::View { partitions, .. } = &reply {
+            self.grow(partitions.len());
+        }
+        match self.inquiries.iter().position(|(of, _)| *of == id) {
+            // Whoever asked may have given up.
+            Some(place) => drop(self.inquiries.swap_remove(place).1.send(reply)),
+            None => self.replies.push((id, reply)),
+        }
+    }
+
+    /// The topic shows so many partitions: those that faults have asked for are followed, fenced and drained like
+    /// the plan's. Others of a topic that was there before are not ours.
+    fn grow(&mut self, shown: usize) {
+        let total = u32::try_from(shown).unwrap_or(u32::MAX).min(self.partitions_asked);
+        if total > self.casting.partitions {
+            self.casting.partitions = total;
+            self.crew.tell(is_reader, &Command::Partitions { total });
+        }
+    }
+
     /// Asks the admin actor something and waits for its answer; no answer, or one that it failed, ends the
     /// run.
     pub(crate) fn ask(&mut self, request: AdminRequest, within: Duration) -> Result<AdminReply, Failure> {
@@ -328,16 +370,21 @@ impl<'a> Conductor<'a> {
     pub(crate) fn heal(&mut self) -> Result<(), Failure> {
         if let Some(executor) = self.executor.take() {
             executor.stop();
-            // Applications are healed by us, whatever else there is to hear.
-            let mut unheard = Vec::new();
+            // Applications are healed by us, and the topic by the admin actor, whatever else there is to hear.
+            let (mut unheard, mut heard) = (Vec::new(), Ok(()));
             while !executor.is_over() {
                 match self.messages.recv_timeout(LOOK) {
                     Ok(Message::Applications(request)) => self.serve(&request),
+                    Ok(Message::Administration(inquiry)) => self.pass_on(inquiry),
+                    Ok(Message::Actor(line)) if self.crew.is_admin(&line) => {
+                        heard = heard.and(self.take_in(Message::Actor(line)));
+                    }
                     Ok(message) => unheard.push(message),
                     Err(_) => {}
                 }
             }
             self.cluster = executor.finish().map_err(Failure::clean_up)?;
+            heard?;
             unheard.into_iter().try_for_each(|message| self.take_in(message))?;
             self.take_in_all()?;
         }

@@ -17,6 +17,8 @@ pub(crate) struct Casting {
     pub(crate) supervisor: Supervisor,
     pub(crate) lines: Sender<ChildLine>,
     pub(crate) plan: Plan,
+    /// Partitions that the topic has by now.
+    pub(crate) partitions: u32,
     pub(crate) bootstrap: String,
     pub(crate) verbatim: BTreeMap<String, String>,
     /// Where segments go; `None` records nothing.
@@ -89,6 +91,7 @@ impl Crew {
             session,
             sent_before,
             plan: casting.plan.clone(),
+            partitions: casting.partitions,
             bootstrap: casting.bootstrap.clone(),
             verbatim: casting.verbatim.clone(),
             history: casting.history.clone(),
@@ -154,6 +157,11 @@ impl Crew {
             in_doubt: sum.in_doubt + totals.in_doubt,
             delivered: sum.delivered + totals.delivered,
         })
+    }
+
+    /// Whether the admin said it.
+    pub(crate) fn is_admin(&self, line: &ChildLine) -> bool {
+        self.actors.get(&line.name).is_some_and(|actor| is_admin(&actor.job))
     }
 
     /// Takes in what an actor said.

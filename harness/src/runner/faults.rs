@@ -63,16 +63,16 @@ pub(crate) struct Executor {
 }
 
 impl Executor {
-    /// Begins; `start` is when the load begins. Without a cluster only applications can be hit.
+    /// Begins; `start` is when the load begins. Without a cluster only applications can be hit, and requests made.
     pub(crate) fn start(
         cluster: Option<Box<dyn Breakable>>,
         schedule: Vec<PlannedFault>,
         start: Nanos,
-        messages: Sender<Message>,
+        backstage: Backstage,
     ) -> std::io::Result<Self> {
         let (stop, stopped) = channel();
         let thread = thread::Builder::new().name("faults".to_owned()).spawn(move || {
-            let backstage = Backstage(messages.clone());
+            let messages = backstage.messages.clone();
             let mut stage = Stage { cluster, backstage, stopped, messages, over: false };
             stage.carry_out(schedule, start);
             stage.tell();
@@ -119,10 +119,11 @@ struct Stage {
 }
 
 impl Stage {
-    /// Whom a nemesis breaks: the cluster, or those who use it.
+    /// Whom a nemesis breaks: the cluster, or those who use and administer it.
     fn world(&mut self, spec: &Spec) -> &mut dyn Cluster {
+        let behind = spec.class.applications().is_some() || spec.class.is_administrative();
         match &mut self.cluster {
-            Some(cluster) if spec.class.applications().is_none() => cluster.as_mut(),
+            Some(cluster) if !behind => cluster.as_mut(),
             _ => &mut self.backstage,
         }
     }
@@ -149,7 +150,7 @@ impl Stage {
             };
             if !goes_on {
                 while let Some(fault) = in_force.pop() {
-                    self.heal(&fault, &in_force);
+                    self.heal(&fault, &mut in_force);
                 }
                 return;
             }
@@ -157,17 +158,18 @@ impl Stage {
             match in_force.iter().position(|fault| fault.ends <= now) {
                 Some(over) => {
                     let fault = in_force.remove(over);
-                    self.heal(&fault, &in_force);
+                    self.heal(&fault, &mut in_force);
                 }
                 None => {
                     let fault = coming.pop_front();
-                    in_force.extend(fault.and_then(|fault| self.inject(fault, &in_force)));
+                    let injected = fault.and_then(|fault| self.inject(fault, &mut in_force));
+                    in_force.extend(injected);
                 }
             }
         }
     }
 
-    fn inject(&mut self, fault: PlannedFault, others: &[InForce]) -> Option<InForce> {
+    fn inject(&mut self, fault: PlannedFault, others: &mut [InForce]) -> Option<InForce> {
         let Some(spec) = nemesis::find(&fault.nemesis) else {
             self.fail(fault.id, format!("there is no nemesis `{}`", fault.nemesis), false);
             return None;
@@ -199,7 +201,7 @@ impl Stage {
         Some(injected)
     }
 
-    fn heal(&mut self, fault: &InForce, others: &[InForce]) {
+    fn heal(&mut self, fault: &InForce, others: &mut [InForce]) {
         let mut aim = fault.aim.clone();
         // What another fault has cut or taken down too stays so until that one is over.
         aim.links.retain(|link| !others.iter().any(|other| other.aim.links.contains(link)));
@@ -209,6 +211,7 @@ impl Stage {
             };
             aim.nodes.retain(|node| !down(node));
         }
+        aim.changes.retain(|change| !others.iter_mut().any(|other| other.aim.inherit(change)));
         match fault.spec.nemesis.heal(&aim, self.world(fault.spec)) {
             Ok(touched) => self.report(FaultReport::Healed { fault: fault.id, touched, at: clock::now() }),
             Err(error) => self.fail(fault.id, with_causes(&error), true),

@@ -6,6 +6,7 @@ use std::{io, thread};
 use history::{Nanos, Note};
 use targets::process::ChildLine;
 
+use super::administration::Inquiry;
 use super::backstage::Request;
 use super::faults::FaultReport;
 
@@ -20,6 +21,8 @@ pub(crate) enum Message {
     Fault(FaultReport),
     /// A fault asks something of the applications.
     Applications(Request),
+    /// A fault asks the cluster for something.
+    Administration(Inquiry),
     /// SIGINT or SIGTERM.
     Signal(i32),
 }

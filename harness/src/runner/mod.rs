@@ -1,6 +1,7 @@
 //! Conducts one run through its phases: set-up, quiet, load with faults, heal, progress, drain, check,
 //! report, teardown.
 
+mod administration;
 mod backstage;
 mod breakable;
 mod conductor;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use history::{Note, Offset, Partition, Phase, TargetKind, clock};
+use history::{FaultClass, Note, Offset, Partition, Phase, TargetKind, clock};
 use targets::actors::protocol::{AdminReply, AdminRequest, Command, Job};
 use targets::causes::with_causes;
 use targets::front::FrontCluster;
@@ -11,6 +11,7 @@ use targets::hosts::{HostCluster, HostsOptions};
 use targets::reference::{ClusterOptions, Proxied, ReferenceCluster};
 
 use super::Arm;
+use super::backstage::Backstage;
 use super::breakable::all_running;
 use super::conductor::{Conductor, Waited, millis};
 use super::crew::{is_drain, is_producer, is_reader};
@@ -91,9 +92,10 @@ impl Conductor<'_> {
         Ok(())
     }
 
-    /// Whether a fault may hit anything but applications, so that connections have to go through the proxy.
+    /// Whether a fault may hit brokers or links, so that connections have to go through the proxy.
     fn breaks_links(&self) -> bool {
-        self.plan.schedule.iter().any(|fault| fault.class.applications().is_none())
+        let behind = |class: FaultClass| class.applications().is_some() || class.is_administrative();
+        self.plan.schedule.iter().any(|fault| !behind(fault.class))
     }
 
     /// Hosts are reached before anything is asked of their cluster: what cannot be mended is not broken.
@@ -149,12 +151,16 @@ impl Conductor<'_> {
         }
     }
 
+    /// Whether somebody tells who leads what, the controller or a watch of our own.
+    fn is_followed(&self) -> bool {
+        self.plan.target == TargetKind::Reference || self.options.hosts.is_some() || self.breaks_links()
+    }
+
     /// Without a controller that tells, metadata shows who leads. A cluster that does not answer just now is
     /// no reason to give up: what it does to the records is what the run is about.
     fn watch_partitions(&mut self) -> Result<(), Failure> {
-        let followed = self.options.hosts.is_some() || self.breaks_links();
-        if self.plan.target != TargetKind::Reference && !followed {
-            let request = AdminRequest::Partitions { record: true, timeout_ms: millis(WATCH) };
+        if !self.is_followed() {
+            let request = AdminRequest::View { record: true, timeout_ms: millis(WATCH) };
             if let Some(AdminReply::Failed { reason, .. }) = self.inquire(request, WATCH)? {
                 self.progress.detail(&format!("  {reason}"));
             }
@@ -171,7 +177,8 @@ impl Conductor<'_> {
         self.crew.go(start);
         if self.cluster.is_some() || !self.plan.schedule.is_empty() {
             let cluster = self.cluster.take();
-            let executor = Executor::start(cluster, self.plan.schedule.clone(), start, self.sender());
+            let backstage = Backstage { messages: self.sender(), records: !self.is_followed() };
+            let executor = Executor::start(cluster, self.plan.schedule.clone(), start, backstage);
             self.executor = Some(executor.map_err(Failure::bug)?);
         }
         let limit = Duration::from_millis(self.plan.load.duration_ms) + REPORTS;
@@ -238,10 +245,22 @@ impl Conductor<'_> {
             }
         }
         self.watch_partitions()?;
-        match self.ask(AdminRequest::Fence { timeout_ms: millis(PROGRESS) }, PROGRESS)? {
+        self.look_again()?;
+        let fence = AdminRequest::Fence { partitions: self.casting.partitions, timeout_ms: millis(PROGRESS) };
+        match self.ask(fence, PROGRESS)? {
             AdminReply::Fences { fences } => Ok(fences),
             other => Err(Failure::bug(format!("the admin answered a fence with {other:?}"))),
         }
+    }
+
+    /// After requests for changes the topic is put on record as it is in the end. One for more partitions that nobody
+    /// answered may have been granted all the same.
+    fn look_again(&mut self) -> Result<(), Failure> {
+        if self.plan.schedule.iter().any(|fault| fault.class.is_administrative()) {
+            self.inquire(AdminRequest::View { record: false, timeout_ms: millis(PROBE) }, PROBE)?;
+            self.inquire(AdminRequest::DescribeTopic { timeout_ms: millis(PROBE) }, PROBE)?;
+        }
+        Ok(())
     }
 
     /// Reads every partition to its fence; readers that followed the log get as long.

@@ -1,5 +1,6 @@
 //! Integration tests of the whole: rules of the repository, the command line, runs from end to end.
 
+mod administration;
 mod apache;
 mod applications;
 mod catalogs;

@@ -1,5 +1,7 @@
 //! The catalog: a file and one `mod` line add a nemesis.
 
+mod add_partitions;
+mod alter_topic_configs;
 mod bridge;
 mod drop_responses;
 mod isolate_clients;
@@ -18,11 +20,14 @@ mod pause_producer;
 mod power_failure;
 mod power_failure_all;
 mod power_failure_torn;
+mod preferred_election;
+mod reassign_replicas;
 mod restart;
 mod rolling_restart;
 mod slow_clients;
 mod slow_links;
 mod stop;
+mod unclean_election;
 
 include!(concat!(env!("OUT_DIR"), "/catalog.rs"));
 

@@ -314,6 +314,11 @@ fn note_text(history: &History, note: &Note, subject: &Subject) -> Option<String
             let names: Vec<String> = applications.iter().map(ToString::to_string).collect();
             format!("fault {fault} ({class}) is about to hit {}", names.join(", "))
         }
+        Note::FaultInvoked { fault, class, partitions, .. } if class.is_administrative() => {
+            let places: Vec<String> = partitions.iter().map(place).collect();
+            let what = if places.is_empty() { "the topic".to_owned() } else { places.join(", ") };
+            format!("fault {fault} ({class}) is about to ask the cluster for a change of {what}")
+        }
         Note::FaultInvoked { fault, class, nodes, .. } => {
             let nodes: Vec<String> = nodes.iter().map(ToString::to_string).collect();
             format!("fault {fault} ({class}) is about to hit nodes {}", nodes.join(", "))

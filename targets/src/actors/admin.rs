@@ -9,6 +9,7 @@ use history::{ErrorCode, Event, FENCE_PRODUCER, Nanos, Note, Offset, Partition, 
 use rdkafka::ClientConfig;
 use workloads::client::{Accepted, Outgoing, Producer};
 
+use super::administration::{Known, change, describe};
 use super::entry::ActorError;
 use super::protocol::{ActorEvent, AdminReply, AdminRequest, Command};
 use super::shared::Session;
@@ -20,11 +21,18 @@ use crate::kafka::properties::{Use, put};
 const ASK: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(30);
 
+/// What was last put on record.
+#[derive(Default)]
+struct Seen {
+    partitions: BTreeMap<Partition, PartitionView>,
+    settings: Known,
+}
+
 pub(super) fn act(mut session: Session) -> Result<(), ActorError> {
     let config = session.config(Use::Admin);
     let admin = Admin::new(&config)?;
     session.begin(Some(&config))?;
-    let mut seen = BTreeMap::new();
+    let mut seen = Seen::default();
     while let Ok(command) = session.commands.recv() {
         match command {
             Command::Stop => break,
@@ -32,7 +40,7 @@ pub(super) fn act(mut session: Session) -> Result<(), ActorError> {
                 let reply = answer(&mut session, &admin, &config, &mut seen, &request)?;
                 session.say(&ActorEvent::Reply { id, reply });
             }
-            Command::Go { .. } | Command::Finish { .. } => {}
+            Command::Go { .. } | Command::Finish { .. } | Command::Partitions { .. } => {}
         }
     }
     session.note(Note::SessionClosed)?;
@@ -44,7 +52,7 @@ fn answer(
     session: &mut Session,
     admin: &Admin,
     config: &ClientConfig,
-    seen: &mut BTreeMap<Partition, PartitionView>,
+    seen: &mut Seen,
     request: &AdminRequest,
 ) -> Result<AdminReply, ActorError> {
     let topic = session.plan().topic.clone();
@@ -57,31 +65,28 @@ fn answer(
                 .map(|partitions| AdminReply::Partitions { partitions })
         }
         AdminRequest::DescribeTopic { timeout_ms } => {
-            let timeout = Duration::from_millis(*timeout_ms);
-            let described = admin.describe(&topic, timeout).and_then(|mut settings| {
-                // Not a topic setting to Kafka, and as much a part of what is promised.
-                let partitions = admin.partitions(&topic, timeout)?;
-                if let Some(replicas) = partitions.iter().map(|view| view.replicas.len()).min() {
-                    settings.insert("replication.factor".to_owned(), replicas.to_string());
-                }
-                Ok(settings)
-            });
-            if let Ok(settings) = &described {
-                session.note(Note::EffectiveTopic { settings: settings.clone() })?;
-            }
-            described.map(|settings| AdminReply::Settings { settings })
+            describe(session, admin, &mut seen.settings, Duration::from_millis(*timeout_ms))?
         }
-        AdminRequest::Partitions { record, timeout_ms } => {
-            let views = admin.partitions(&topic, Duration::from_millis(*timeout_ms));
-            if let (true, Ok(views)) = (*record, &views) {
-                watch(session, seen, views)?;
+        AdminRequest::View { record, timeout_ms } => {
+            let view = admin.view(&topic, Duration::from_millis(*timeout_ms));
+            if let (true, Ok((_, partitions))) = (*record, &view) {
+                watch(session, &mut seen.partitions, partitions)?;
             }
-            views.map(|partitions| AdminReply::Partitions { partitions })
+            view.map(|(brokers, partitions)| AdminReply::View { brokers, partitions })
         }
-        AdminRequest::Fence { timeout_ms } => return fence(session, config, deadline(*timeout_ms)),
+        AdminRequest::Fence { partitions, timeout_ms } => {
+            return fence(session, config, *partitions, deadline(*timeout_ms));
+        }
         AdminRequest::DeleteTopic { timeout_ms } => {
             admin.delete(&topic, Duration::from_millis(*timeout_ms)).map(|()| AdminReply::Done)
         }
+        AdminRequest::Reassign { .. }
+        | AdminRequest::Elect { .. }
+        | AdminRequest::AddPartitions { .. }
+        | AdminRequest::AlterTopic { .. } => change(session, admin, request).map(|()| AdminReply::Done),
+        AdminRequest::OwnSettings { timeout_ms } => admin
+            .own_settings(&topic, Duration::from_millis(*timeout_ms))
+            .map(|settings| AdminReply::Settings { settings }),
     };
     Ok(reply.unwrap_or_else(|error| {
         let unreachable = matches!(error, AdminError::Unreachable { .. });
@@ -140,7 +145,12 @@ fn watch(
 
 /// Writes one fence record to every partition, with acks=all whatever the workload uses, again and again
 /// until each is acknowledged or the deadline has passed.
-fn fence(session: &mut Session, config: &ClientConfig, deadline: Nanos) -> Result<AdminReply, ActorError> {
+fn fence(
+    session: &mut Session,
+    config: &ClientConfig,
+    partitions: u32,
+    deadline: Nanos,
+) -> Result<AdminReply, ActorError> {
     let mut config = config.clone();
     let left_ms = deadline.since(clock::now()) / 1_000_000;
     put(&mut config, "acks", "all");
@@ -150,8 +160,7 @@ fn fence(session: &mut Session, config: &ClientConfig, deadline: Nanos) -> Resul
     put(&mut config, "transactional.id", "");
     let mut client = KafkaProducer::new(&config, &session.plan().topic)?;
     let run = session.plan().run_hash;
-    let mut open: BTreeMap<Partition, u64> =
-        (0..session.plan().load.partitions).map(|number| (Partition(number), 0)).collect();
+    let mut open: BTreeMap<Partition, u64> = (0..partitions).map(|number| (Partition(number), 0)).collect();
     let mut fences: BTreeMap<Partition, Offset> = BTreeMap::new();
     let (mut completions, mut remarks, mut payload) = (Vec::new(), Vec::new(), Vec::new());
     let mut attempt = 0;

@@ -11,7 +11,7 @@ use workloads::client::Reader;
 
 use super::entry::ActorError;
 use super::protocol::Command;
-use super::reader::{all_partitions, delivered};
+use super::reader::{delivered, from_the_start};
 use super::shared::Session;
 use crate::kafka::properties::Use;
 use crate::kafka::reader::KafkaReader;
@@ -25,7 +25,7 @@ pub(super) fn act(
     deadline_ms: u64,
 ) -> Result<(), ActorError> {
     let config = session.config(Use::Drain);
-    let mut starts = all_partitions(&session);
+    let mut starts = from_the_start(0..session.spec.partitions);
     starts.retain(|start| fences.contains_key(&start.partition));
     let mut client = KafkaReader::new(&config, &session.plan().topic, &starts)?;
     session.begin(Some(&config))?;

@@ -4,6 +4,7 @@
 //! SIGKILL of an actor is real: what was in librdkafka's buffer is gone, what was invoked is on record.
 
 mod admin;
+mod administration;
 mod bare;
 mod drain;
 mod entry;

@@ -69,7 +69,7 @@ pub(super) fn wait_for_start(session: &Session) -> Option<Nanos> {
         match session.commands.recv() {
             Ok(Command::Go { start }) => return Some(start),
             Ok(Command::Stop) | Err(_) => return None,
-            Ok(Command::Finish { .. } | Command::Admin { .. }) => {}
+            Ok(Command::Finish { .. } | Command::Partitions { .. } | Command::Admin { .. }) => {}
         }
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use history::{Nanos, Offset, Partition, Plan, Role};
+use history::{Nanos, NodeId, Offset, Partition, Plan, Role};
 use serde::{Deserialize, Serialize};
 
 use crate::kafka::admin::{ClusterView, PartitionView};
@@ -26,6 +26,8 @@ pub struct ActorSpec {
     pub sent_before: u64,
     /// The plan.
     pub plan: Plan,
+    /// Partitions that the topic has by now: those of the plan, and those that the run has had added.
+    pub partitions: u32,
     /// `HOST:PORT,…`.
     pub bootstrap: String,
     /// Properties passed verbatim, secrets included.
@@ -89,6 +91,11 @@ pub enum Command {
         /// How long it may take, in milliseconds.
         deadline_ms: u64,
     },
+    /// The topic has more partitions now; readers begin to follow them.
+    Partitions {
+        /// So many.
+        total: u32,
+    },
     /// A question to the admin actor.
     Admin {
         /// Comes back in the reply.
@@ -119,8 +126,8 @@ pub enum AdminRequest {
         /// How long to wait, in milliseconds.
         timeout_ms: u64,
     },
-    /// The partitions of the topic; put on record where they changed, if asked to.
-    Partitions {
+    /// The brokers, and the partitions of the topic; put on record where these changed, if asked to.
+    View {
         /// Record changes.
         record: bool,
         /// How long to wait, in milliseconds.
@@ -128,7 +135,48 @@ pub enum AdminRequest {
     },
     /// Write one fence record to every partition, acks=all.
     Fence {
+        /// So many there are.
+        partitions: u32,
         /// How long to try, in milliseconds.
+        timeout_ms: u64,
+    },
+    /// Have a partition moved to other replicas, or their order changed.
+    Reassign {
+        /// The partition.
+        partition: Partition,
+        /// All its replicas, the preferred leader first.
+        replicas: Vec<NodeId>,
+        /// How long to wait, in milliseconds.
+        timeout_ms: u64,
+    },
+    /// Have leaders elected.
+    Elect {
+        /// Whoever lives, where nobody leads, instead of the preferred leaders.
+        unclean: bool,
+        /// Of these partitions.
+        partitions: Vec<Partition>,
+        /// How long to wait, in milliseconds.
+        timeout_ms: u64,
+    },
+    /// Have partitions added to the topic.
+    AddPartitions {
+        /// Until there are so many.
+        total: u32,
+        /// How long to wait, in milliseconds.
+        timeout_ms: u64,
+    },
+    /// The settings that are the topic's own.
+    OwnSettings {
+        /// How long to wait, in milliseconds.
+        timeout_ms: u64,
+    },
+    /// Change one of the topic's own settings.
+    AlterTopic {
+        /// Its name.
+        name: String,
+        /// Its value; `None` takes it away.
+        value: Option<String>,
+        /// How long to wait, in milliseconds.
         timeout_ms: u64,
     },
     /// Delete the topic of the plan.
@@ -151,6 +199,13 @@ pub enum AdminReply {
     },
     /// The partitions.
     Partitions {
+        /// In order of their number.
+        partitions: Vec<PartitionView>,
+    },
+    /// The brokers and the partitions.
+    View {
+        /// Brokers that are there.
+        brokers: Vec<NodeId>,
         /// In order of their number.
         partitions: Vec<PartitionView>,
     },

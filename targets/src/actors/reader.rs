@@ -1,6 +1,7 @@
 //! The reader: follows the whole log while it grows, and records what it was handed.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 use history::record::{Decoded, decode};
@@ -25,15 +26,15 @@ pub(super) fn delivered(run: RunHash, polled: Nanos, record: &Incoming<'_>) -> E
     Event::Delivered { polled, partition: record.partition, offset: record.offset, tag, contents }
 }
 
-/// Every partition of the plan, from the start of its log.
-pub(super) fn all_partitions(session: &Session) -> Vec<Start> {
-    let partitions = (0..session.plan().load.partitions).map(Partition);
-    partitions.map(|partition| Start { partition, offset: None }).collect()
+/// These partitions, from the start of their logs.
+pub(super) fn from_the_start(partitions: Range<u32>) -> Vec<Start> {
+    partitions.map(|number| Start { partition: Partition(number), offset: None }).collect()
 }
 
 pub(super) fn act(mut session: Session) -> Result<(), ActorError> {
     let config = session.config(Use::Reader);
-    let mut client = KafkaReader::new(&config, &session.plan().topic, &all_partitions(&session))?;
+    let mut followed = session.spec.partitions;
+    let mut client = KafkaReader::new(&config, &session.plan().topic, &from_the_start(0..followed))?;
     session.begin(Some(&config))?;
     let run = session.plan().run_hash;
     let mut next: BTreeMap<Partition, i64> = BTreeMap::new();
@@ -66,15 +67,19 @@ pub(super) fn act(mut session: Session) -> Result<(), ActorError> {
                     fences = Some(asked);
                 }
                 Command::Stop => deadline = Nanos(0),
+                Command::Partitions { total } => {
+                    client.follow(&from_the_start(followed..total))?;
+                    followed = followed.max(total);
+                }
                 Command::Go { .. } | Command::Admin { .. } => {}
             }
         }
         let read = |(partition, fence): (&Partition, &Offset)| {
             next.get(partition).is_some_and(|next| *next > fence.0)
         };
-        let caught_up = fences.as_ref().is_some_and(|fences| {
-            fences.len() == session.plan().load.partitions as usize && fences.iter().all(read)
-        });
+        let caught_up = fences
+            .as_ref()
+            .is_some_and(|fences| fences.len() == followed as usize && fences.iter().all(read));
         if caught_up || clock::now() >= deadline {
             session.note(Note::ReaderStopped { caught_up })?;
             session.note(Note::SessionClosed)?;

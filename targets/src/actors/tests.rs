@@ -70,6 +70,7 @@ pub(super) fn spec(plan: &Plan, job: Job, index: u32, history: &Path) -> ActorSp
         session: 0,
         sent_before: 0,
         plan: plan.clone(),
+        partitions: plan.load.partitions,
         bootstrap: plan.bootstrap.clone().unwrap_or_default(),
         verbatim: BTreeMap::new(),
         history: Some(history.to_owned()),
@@ -143,7 +144,10 @@ fn produce(plan: &Plan, index: u32, history: &Path) -> Totals {
 /// Has the fences written.
 fn fence(plan: &Plan, history: &Path) -> BTreeMap<Partition, Offset> {
     let admin = Running::start(spec(plan, Job::Admin, 0, history));
-    admin.tell(Command::Admin { id: 9, request: AdminRequest::Fence { timeout_ms: 20_000 } });
+    admin.tell(Command::Admin {
+        id: 9,
+        request: AdminRequest::Fence { partitions: PARTITIONS, timeout_ms: 20_000 },
+    });
     let fences = admin.hear("the fences are written", |event| match event {
         ActorEvent::Reply { id: 9, reply: AdminReply::Fences { fences } } => Some(fences.clone()),
         _ => None,

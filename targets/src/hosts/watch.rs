@@ -75,7 +75,8 @@ fn differs(one: &PartitionView, other: &PartitionView) -> bool {
     let sorted = |nodes: &[NodeId]| nodes.iter().copied().collect::<BTreeSet<_>>();
     one.leader != other.leader
         || sorted(&one.isr) != sorted(&other.isr)
-        || sorted(&one.replicas) != sorted(&other.replicas)
+        // Their order says who is preferred.
+        || one.replicas != other.replicas
 }
 
 /// Follows a topic while it lives.

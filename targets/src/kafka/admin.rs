@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use history::{NodeId, Partition};
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, ConfigEntry, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::KafkaError;
+use rdkafka::metadata::Metadata;
 use rdkafka::types::RDKafkaErrorCode;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::{Builder, Runtime};
@@ -72,6 +73,16 @@ pub enum AdminError {
         /// Its answer.
         code: RDKafkaErrorCode,
     },
+    /// The cluster refused what librdkafka does not ask for.
+    #[error("failed to {action} `{name}`: {reason}")]
+    Denied {
+        /// What was tried, as a verb and what with: `elect leaders of topic`.
+        action: &'static str,
+        /// Its name.
+        name: String,
+        /// What the cluster said, or why no broker could be asked.
+        reason: String,
+    },
     /// The client failed.
     #[error("failed to {action} `{name}`")]
     Client {
@@ -112,8 +123,8 @@ fn hint(code: RDKafkaErrorCode) -> &'static str {
 
 /// An admin client.
 pub struct Admin {
-    client: AdminClient<DefaultClientContext>,
-    runtime: Runtime,
+    pub(super) client: AdminClient<DefaultClientContext>,
+    pub(super) runtime: Runtime,
     bootstrap: String,
 }
 
@@ -229,14 +240,29 @@ impl Admin {
         name: &str,
         timeout: Duration,
     ) -> Result<BTreeMap<String, String>, AdminError> {
-        let results = self.runtime.block_on(self.client.describe_configs([resource], &options(timeout)));
-        let resource = self.single(action, name, results)?.map_err(|code| AdminError::Refused {
-            action,
-            name: name.to_owned(),
-            code,
-        })?;
-        let settings = resource.entries.into_iter().filter(|entry| !entry.is_sensitive);
+        let settings = self.entries(resource, action, name, timeout)?.into_iter();
+        let settings = settings.filter(|entry| !entry.is_sensitive);
         Ok(settings.filter_map(|entry| Some((entry.name, entry.value?))).collect())
+    }
+
+    pub(super) fn entries(
+        &self,
+        resource: &ResourceSpecifier<'_>,
+        action: &'static str,
+        name: &str,
+        timeout: Duration,
+    ) -> Result<Vec<ConfigEntry>, AdminError> {
+        let results = self.runtime.block_on(self.client.describe_configs([resource], &options(timeout)));
+        let refused = |code| AdminError::Refused { action, name: name.to_owned(), code };
+        Ok(self.single(action, name, results)?.map_err(refused)?.entries)
+    }
+
+    pub(super) fn metadata(&self, topic: &str, timeout: Duration) -> Result<Metadata, AdminError> {
+        self.client.inner().fetch_metadata(Some(topic), timeout).map_err(|source| AdminError::Client {
+            action: "look up topic",
+            name: topic.to_owned(),
+            source: Box::new(source),
+        })
     }
 
     /// The partitions of a topic; empty if nobody knows it yet.
@@ -244,9 +270,10 @@ impl Admin {
     /// # Errors
     /// If nobody answers within `timeout`.
     pub fn partitions(&self, topic: &str, timeout: Duration) -> Result<Vec<PartitionView>, AdminError> {
-        let metadata = self.client.inner().fetch_metadata(Some(topic), timeout).map_err(|source| {
-            AdminError::Client { action: "look up topic", name: topic.to_owned(), source: Box::new(source) }
-        })?;
+        Ok(Self::partitions_of(&self.metadata(topic, timeout)?, topic))
+    }
+
+    pub(super) fn partitions_of(metadata: &Metadata, topic: &str) -> Vec<PartitionView> {
         let nodes = |ids: &[i32]| ids.iter().copied().map(NodeId).collect::<Vec<_>>();
         let found = metadata.topics().iter().find(|found| found.name() == topic);
         let mut partitions: Vec<_> = found
@@ -260,10 +287,10 @@ impl Admin {
             })
             .collect();
         partitions.sort_by_key(|view| view.partition);
-        Ok(partitions)
+        partitions
     }
 
-    fn single<T>(
+    pub(super) fn single<T>(
         &self,
         action: &'static str,
         name: &str,
@@ -275,6 +302,6 @@ impl Admin {
     }
 }
 
-fn options(timeout: Duration) -> AdminOptions {
+pub(super) fn options(timeout: Duration) -> AdminOptions {
     AdminOptions::new().request_timeout(Some(timeout)).operation_timeout(Some(timeout))
 }

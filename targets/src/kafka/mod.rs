@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod aliases;
+mod changes;
 mod combinations;
 mod context;
 pub mod names;

@@ -34,14 +34,19 @@ impl KafkaReader {
     /// If librdkafka refuses the configuration or the assignment.
     pub fn new(config: &ClientConfig, topic: &str, starts: &[Start]) -> Result<Self, KafkaError> {
         let client: BaseConsumer<Context> = config.create_with_context(Context::new(topic))?;
-        let mut list = TopicPartitionList::new();
-        for start in starts {
-            let position =
-                start.offset.map_or(Position::Beginning, |Offset(offset)| Position::Offset(offset));
-            list.add_partition_offset(topic, number(start.partition), position)?;
-        }
-        client.assign(&list)?;
+        client.assign(&list(topic, starts)?)?;
         Ok(Self { client, topic: topic.to_owned() })
+    }
+
+    /// Assigns it more partitions; it goes on with the others where it is.
+    ///
+    /// # Errors
+    /// If librdkafka refuses.
+    pub fn follow(&mut self, starts: &[Start]) -> Result<(), KafkaError> {
+        if starts.is_empty() {
+            return Ok(());
+        }
+        self.client.incremental_assign(&list(&self.topic, starts)?)
     }
 
     /// First offset and high watermark of a partition.
@@ -56,6 +61,15 @@ impl KafkaReader {
         let (low, high) = self.client.fetch_watermarks(&self.topic, number(partition), timeout)?;
         Ok((Offset(low), Offset(high)))
     }
+}
+
+fn list(topic: &str, starts: &[Start]) -> Result<TopicPartitionList, KafkaError> {
+    let mut list = TopicPartitionList::new();
+    for start in starts {
+        let position = start.offset.map_or(Position::Beginning, |Offset(offset)| Position::Offset(offset));
+        list.add_partition_offset(topic, number(start.partition), position)?;
+    }
+    Ok(list)
 }
 
 fn number(partition: Partition) -> i32 {

@@ -5,7 +5,7 @@ mod sends;
 
 use std::collections::HashMap;
 
-use history::{Delivery, Offset, Partition, Send, Session, Tag, Told};
+use history::{Delivery, FaultClass, Nanos, Offset, Partition, Send, Session, Tag, Told};
 
 use crate::context::{Context, MAX_EXAMPLES, Place, Producer, Reads, parallel};
 use crate::guarantees::{BATCHES, ORDER, READING};
@@ -18,7 +18,8 @@ pub(crate) static SPEC: Spec = Spec {
     docs: "\
 In the log, only first copies of acknowledged records of one producer session are compared, each with the one \
 sent before it to the same partition: a record in doubt may land at any time. If both have the same key, or \
-if records of one key of a session went to different partitions, it is a `key-reorder`. A reader session that \
+if records of one key of a session went to different partitions, it is a `key-reorder`; once the run has had \
+partitions added keys move, and only their order within a partition is promised. A reader session that \
 is given an offset at or before the one it was given last is `nonmonotonic-poll`; one that jumps over records \
 of the final log and never gets them is `poll-skip` (if it read every fence, these records are `unseen` \
 instead). What a reader does after it was given a record that was truncated away counts for neither: the root \
@@ -162,6 +163,7 @@ fn in_the_log(context: &Context<'_>, producer: &Producer<'_>) -> (Tally, Tally) 
     let (mut sends, mut keys) = (Tally::default(), Tally::default());
     let mut by_partition: Vec<Option<Last>> = vec![None; context.logs.len()];
     let mut by_key: HashMap<u64, Last> = HashMap::new();
+    let moving = keys_move_from(context);
     for (rank, (now, place)) in producer.sends().enumerate() {
         if !takes_part(context, &now, place) {
             continue;
@@ -169,20 +171,32 @@ fn in_the_log(context: &Context<'_>, producer: &Producer<'_>) -> (Tally, Tally) 
         let last = Last { rank, key: now.key, place };
         let against =
             |before: Last| behind(context, (producer.send(before.rank), before.place), (now, place));
-        if let Some(before) = by_partition[place.partition.0 as usize].replace(last)
-            && place.offset < before.place.offset
-            && (now.key.is_none() || now.key != before.key)
+        let neighbour = by_partition[place.partition.0 as usize].replace(last);
+        let of_key = now.key.and_then(|number| by_key.insert(number, last));
+        let elsewhere = of_key.filter(|before| before.place.partition != place.partition);
+        let may_move = moving.is_some_and(|from| now.completed.is_some_and(|completed| completed >= from));
+        let follows = |before: &Last| place.offset > before.place.offset;
+        match of_key {
+            Some(before) if elsewhere.is_some() && !may_move => keys.add(|| against(before)),
+            Some(before) if elsewhere.is_none() && !follows(&before) => keys.add(|| against(before)),
+            _ => {}
+        }
+        // The last record of its key there is judged as that, unless the one before it went elsewhere.
+        let judged = now.key.is_some() && (elsewhere.is_none() || !may_move);
+        if let Some(before) = neighbour.filter(|before| !follows(before))
+            && !(judged && now.key == before.key)
         {
             sends.add(|| against(before));
         }
-        if let Some(number) = now.key
-            && let Some(before) = by_key.insert(number, last)
-            && (place.partition != before.place.partition || place.offset < before.place.offset)
-        {
-            keys.add(|| against(before));
-        }
     }
     (sends, keys)
+}
+
+/// Since when a client may know of partitions that the run has had added, and send a key elsewhere.
+fn keys_move_from(context: &Context<'_>) -> Option<Nanos> {
+    let faults = context.timeline.faults.iter();
+    let adding = faults.filter(|fault| fault.planned.class == FaultClass::AddPartitions);
+    adding.filter_map(|fault| fault.invoked).min()
 }
 
 /// Only acknowledged records that are in a known log have an order.
