@@ -17,7 +17,8 @@ partitions: nothing that went there may be lost, unseen or doubled. It has bitte
 records were confirmed, with keys when records were confirmed in them. No partition can be taken away again: there is \
 nothing to undo, and a topic that is not the run's own is refused. It needs no host and works on every target.",
     class: FaultClass::AddPartitions,
-    duration_ms: |_| 500,
+    // Clients learn of it when they ask for metadata again, every second in a short run.
+    duration_ms: |_| 3000,
     nemesis: &AddPartitions,
 };
 
