@@ -3,6 +3,7 @@
 mod calls;
 mod node_lines;
 mod staged;
+mod stamps;
 
 use std::fs;
 use std::io;

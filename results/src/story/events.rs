@@ -8,6 +8,7 @@ use history::{
 };
 use serde::Serialize;
 
+use super::said::{self, Weight};
 use super::subject::Subject;
 use crate::rundir::NodeLine;
 
@@ -27,17 +28,28 @@ pub struct Event {
     pub who: String,
     /// What it did or saw.
     pub what: String,
+    /// How far the time may be off, in nanoseconds; 0 where it was told by the history's own clock.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub error_ns: u64,
     /// Among events of one moment: what was seen before what was done.
     #[serde(skip)]
     order: u8,
     /// It is what the story is about, not what went on around it.
     #[serde(skip)]
     own: bool,
+    #[serde(skip)]
+    weight: Weight,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+const fn is_zero(error_ns: &u64) -> bool {
+    *error_ns == 0
 }
 
 impl Event {
     fn new(at: Nanos, order: u8, session: &Session, what: String) -> Self {
-        Self { at_ns: at.0, after_start_ns: 0, who: session.name(), what, order, own: true }
+        let (who, weight) = (session.name(), Weight::Much);
+        Self { at_ns: at.0, after_start_ns: 0, who, what, error_ns: 0, order, own: true, weight }
     }
 }
 
@@ -49,13 +61,18 @@ pub(super) fn tell(
     nodes: &[NodeLine],
 ) -> (Vec<Event>, usize) {
     let mut all = gather(history, subject, fault);
-    all.extend(nodes.iter().filter(|line| is_told(history, subject, line)).map(|line| Event {
-        at_ns: line.at.0,
-        after_start_ns: 0,
-        who: line.node.clone(),
-        what: named_as_here(history, &line.text),
-        order: 1,
-        own: false,
+    let topic = history.plan.topic.as_str();
+    all.extend(nodes.iter().filter_map(|line| {
+        Some(Event {
+            at_ns: line.at.0,
+            after_start_ns: 0,
+            who: line.node.clone(),
+            what: said::named_as_here(topic, line),
+            error_ns: line.error_ns,
+            order: 1,
+            own: false,
+            weight: said::weight(topic, subject, line)?,
+        })
     }));
     let count = all.len();
     let mut events = choose(all);
@@ -69,21 +86,8 @@ pub(super) fn tell(
     (events, omitted)
 }
 
-/// What a node said of a partition begins with topic and number.
-fn named_as_here(history: &History, text: &str) -> String {
-    let rest = text.strip_prefix(history.plan.topic.as_str()).and_then(|rest| rest.strip_prefix('-'));
-    rest.map_or_else(|| text.to_owned(), |rest| format!("partition {rest}"))
-}
-
-/// Whether what a node said is of interest: of the partition in question, or of no partition at all.
-fn is_told(history: &History, subject: &Subject, line: &NodeLine) -> bool {
-    let begins = line.text.split(": ").next().unwrap_or_default();
-    let Some((topic, partition)) = begins.rsplit_once('-') else { return true };
-    let Ok(partition) = partition.parse::<u32>() else { return true };
-    subject.partition.is_some_and(|subject| subject.0 == partition) && history.plan.topic == topic
-}
-
-/// Of too many events, the first and last of what the story is about, and what went on nearest to them.
+/// Of too many events, the first and last of what the story is about, and of what went on around it what says most,
+/// the nearest first.
 fn choose(mut events: Vec<Event>) -> Vec<Event> {
     if events.len() <= EVENTS_MAX {
         return events;
@@ -96,7 +100,7 @@ fn choose(mut events: Vec<Event>) -> Vec<Event> {
     }
     let distance =
         |event: &Event| own.iter().map(|other| other.at_ns.abs_diff(event.at_ns)).min().unwrap_or(0);
-    around.sort_by_key(distance);
+    around.sort_by_key(|event| (event.weight, distance(event)));
     around.truncate(EVENTS_MAX - own.len());
     own.extend(around);
     own

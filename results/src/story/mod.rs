@@ -2,6 +2,7 @@
 //! was at work, and how to see it again.
 
 mod events;
+mod said;
 mod sides;
 mod subject;
 #[cfg(test)]

@@ -154,6 +154,7 @@ fn what_nodes_said_of_the_partition_is_told_and_of_others_not() {
     let judgement = judge(history);
     let said = |node: &str, text: &str| crate::NodeLine {
         at: history.sends().next().expect("a send").invoked,
+        error_ns: 0,
         node: node.to_owned(),
         text: text.to_owned(),
     };

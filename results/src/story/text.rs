@@ -1,5 +1,6 @@
 //! A story as people read it.
 
+use super::events::Event;
 use super::sides::Side;
 use super::{Promise, Story};
 use crate::table::wrap;
@@ -30,19 +31,28 @@ impl Story {
     }
 
     fn happened(&self) -> Vec<String> {
-        let who = self.events.iter().map(|event| event.who.chars().count()).max().unwrap_or(0);
+        let names: Vec<String> = self.events.iter().map(name).collect();
+        let who = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
         let times: Vec<String> = self.events.iter().map(|event| relative(event.after_start_ns)).collect();
         let when = times.iter().map(String::len).max().unwrap_or(0);
         let mut lines: Vec<String> = times
             .iter()
-            .zip(&self.events)
-            .map(|(time, event)| format!("{time:>when$}  {:who$}  {}", event.who, event.what))
+            .zip(names.iter().zip(&self.events))
+            .map(|(time, (name, event))| format!("{time:>when$}  {name:who$}  {}", event.what))
             .collect();
         if self.omitted > 0 {
             lines.push(format!("({} more that say less about it)", self.omitted));
         }
         lines.push(self.totals.clone());
         lines
+    }
+}
+
+/// Who it was, and by how much the time may be off.
+fn name(event: &Event) -> String {
+    match event.error_ns {
+        0 => event.who.clone(),
+        error => format!("{} (±{:.1} ms)", event.who, error as f64 / 1e6),
     }
 }
 

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use history::{Manner, Nanos, NodeId, Note, Partition, clock};
+use history::{ClockReading, Manner, Nanos, NodeId, Note, Partition, clock};
 use nemesis::host::{Direction, HostFault, HostSpec, minority, running_script};
 use nemesis::journal::{self, Applied, Entry, FaultOrder, Journal, JournalError, OperateError};
 use nemesis::node::{Node, NodeError, Request};
 use nemesis::{Cluster, FaultError, Impairment, Link, Touched};
 
+use super::clock as host_clock;
 use super::cuts::{self, HostCut};
 use super::lease::{Lease, Leased};
 use super::logs;
@@ -85,6 +86,8 @@ struct Host {
     node: Arc<dyn Node>,
     /// How long its logs were.
     lengths: Vec<u64>,
+    /// What its clock showed then, if it has such a one.
+    clock: Option<ClockReading>,
     open: Arc<AtomicU64>,
 }
 
@@ -136,7 +139,8 @@ impl HostCluster {
         for (spec, node) in specs.into_iter().zip(connected) {
             let node = node?;
             let lengths = logs::lengths(node.as_ref(), &spec)?;
-            hosts.push(Host { spec, node, lengths, open: Arc::default() });
+            let clock = host_clock::read(node.as_ref())?;
+            hosts.push(Host { spec, node, lengths, clock, open: Arc::default() });
         }
         let brokers: Vec<_> = hosts.iter().map(|host| (host.spec.node, address(&host.spec))).collect();
         let leased = hosts.iter().map(|host| Leased {
@@ -168,11 +172,13 @@ impl HostCluster {
         self.cluster_view().isr_full()
     }
 
-    /// Writes what the brokers have written to their logs since they were connected to, to `node-ID.log` in `dir`;
-    /// a complaint for each host whose logs could not be had.
+    /// Writes what the brokers have written to their logs since they were connected to, to `node-ID.log` in `dir`,
+    /// and how their hosts' clocks went, to `node-ID.clock.json`; a complaint for each host that could not be asked.
     #[must_use]
     pub fn keep_logs(&self, dir: &Path) -> Vec<String> {
-        let kept = each(&self.hosts, |host| logs::keep(host.node.as_ref(), &host.spec, &host.lengths, dir));
+        let kept = each(&self.hosts, |host| {
+            logs::keep(host.node.as_ref(), &host.spec, &host.lengths, host.clock, dir)
+        });
         kept.into_iter().filter_map(Result::err).collect()
     }
 

@@ -1,12 +1,15 @@
 //! What the brokers of hosts wrote during a run, kept beside its history: what they say near a finding is half of
-//! its explanation.
+//! its explanation. Beside each log its host's clock is kept, by which its times are told.
 
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
+use history::{ClockReading, HOST_CLOCK_VERSION, HostClock};
 use nemesis::host::HostSpec;
 use nemesis::node::{Node, NodeError, Request, quote};
+
+use super::clock;
 
 /// How long reading may take.
 const WITHIN: Duration = Duration::from_secs(60);
@@ -31,11 +34,18 @@ pub(super) fn lengths(node: &dyn Node, spec: &HostSpec) -> Result<Vec<u64>, Node
     Ok(said.lines().map(|line| line.trim().parse().unwrap_or(0)).collect())
 }
 
-/// Writes what was added to the logs since they were so long to `node-ID.log` in `dir`.
+/// Writes what was added to the logs since they were so long to `node-ID.log` in `dir`, and to `node-ID.clock.json`
+/// how the host's clock went since that reading.
 ///
 /// # Errors
-/// If the host cannot be asked or the file not be written, as text.
-pub(super) fn keep(node: &dyn Node, spec: &HostSpec, lengths: &[u64], dir: &Path) -> Result<(), String> {
+/// If the host cannot be asked or a file not be written, as text.
+pub(super) fn keep(
+    node: &dyn Node,
+    spec: &HostSpec,
+    lengths: &[u64],
+    begin: Option<ClockReading>,
+    dir: &Path,
+) -> Result<(), String> {
     if spec.logs.is_empty() {
         return Ok(());
     }
@@ -50,7 +60,60 @@ pub(super) fn keep(node: &dyn Node, spec: &HostSpec, lengths: &[u64], dir: &Path
         );
     }
     let answer = node.run(&request("fetch the broker's logs", &script)).map_err(|error| error.to_string())?;
-    let path = dir.join(format!("node-{}.log", spec.node));
-    let written = std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&path, answer.stdout));
-    written.map_err(|error| format!("failed to write `{}`: {error}", path.display()))
+    let write = |name: String, bytes: &[u8]| {
+        let path = dir.join(name);
+        let written = std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&path, bytes));
+        written.map_err(|error| format!("failed to write `{}`: {error}", path.display()))
+    };
+    write(format!("node-{}.log", spec.node), &answer.stdout)?;
+    let Some(begin) = begin else { return Ok(()) };
+    let clock = how_it_went(node, spec, begin).map_err(|error| error.to_string())?;
+    let json = clock.map(|clock| serde_json::to_vec_pretty(&clock)).transpose();
+    match json.map_err(|error| error.to_string())? {
+        Some(json) => write(format!("node-{}.clock.json", spec.node), &json),
+        None => Ok(()),
+    }
+}
+
+/// The host's clock since the first reading; its time zone, and when the last of the logs was last written, which
+/// tells the zone of times that name none, whatever the broker's own is.
+fn how_it_went(
+    node: &dyn Node,
+    spec: &HostSpec,
+    begin: ClockReading,
+) -> Result<Option<HostClock>, NodeError> {
+    let Some(end) = clock::read(node)? else { return Ok(None) };
+    let logs: Vec<_> = spec.logs.iter().map(|log| quote(log)).collect();
+    let script = format!(
+        "date +%z; w=; for l in {}; do [ -s $l ] && w=$(stat -c %Y $l 2>/dev/null); done; echo $w",
+        logs.join(" ")
+    );
+    let said = node.script(&request("ask for the time zone", &script))?;
+    let mut lines = said.lines().map(str::trim);
+    Ok(Some(HostClock {
+        version: HOST_CLOCK_VERSION,
+        begin,
+        end,
+        zone_s: lines.next().and_then(east_of_utc),
+        written_ns: lines.next().and_then(|seconds| seconds.parse::<i64>().ok()?.checked_mul(1_000_000_000)),
+    }))
+}
+
+/// `+0130` in seconds.
+fn east_of_utc(zone: &str) -> Option<i32> {
+    let number: i32 = zone.parse().ok()?;
+    Some((number / 100) * 3600 + (number % 100) * 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_zones_are_read() {
+        assert_eq!(east_of_utc("+0000"), Some(0));
+        assert_eq!(east_of_utc("+0530"), Some(19_800));
+        assert_eq!(east_of_utc("-0330"), Some(-12_600));
+        assert_eq!(east_of_utc("UTC"), None);
+    }
 }

@@ -1,6 +1,7 @@
 //! A cluster of real hosts as nemeses see it: its brokers broken and mended over SSH with the undo journal kept,
 //! its leaders followed by asking every broker.
 
+mod clock;
 mod cluster;
 mod cuts;
 mod lease;

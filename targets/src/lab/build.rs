@@ -10,7 +10,7 @@ use history::{Nanos, clock};
 use nemesis::host::start_script;
 use nemesis::node::{Node, NodeError, Request};
 
-use super::files::{BACKEND, BROKER_PORT, CLIENTS, CLUSTER_ID, Layout, SETTINGS, write};
+use super::files::{BACKEND, BROKER_PORT, CLIENTS, CLUSTER_ID, LOGGING, Layout, SETTINGS, write};
 use super::jars::{Kafka, missing_tools};
 use crate::nodes::{Backend, ClusterFile, ClusterFileError, LocalNode};
 
@@ -210,6 +210,9 @@ fn build(
         file(own.join("server.properties"), &layout.properties(node, &options.settings))?;
         file(own.join("start.sh"), &layout.start(node, class_path, options.heap_mb))?;
         file(own.join("sshd.conf"), &layout.sshd(node))?;
+        for (name, text) in LOGGING {
+            file(own.join(name), text)?;
+        }
     }
     tell("namespaces");
     sh("build the lab", &network(layout, &dir))?;

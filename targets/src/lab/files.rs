@@ -21,6 +21,24 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("replica.fetch.backoff.ms", "100"),
 ];
 
+/// Files that make the brokers' logs begin their lines with a time to the millisecond and its zone, whichever of the
+/// three logging libraries their jars have; slf4j-simple is told by its properties.
+pub(super) const LOGGING: [(&str, &str); 2] = [
+    (
+        "log4j2.properties",
+        "status = error\nappender.out.type = Console\nappender.out.name = out\nappender.out.layout.type = PatternLayout\n\
+         appender.out.layout.pattern = %d{yyyy-MM-dd HH:mm:ss,SSSZ} %p %m (%c)%n\nrootLogger.level = info\n\
+         rootLogger.appenderRef.out.ref = out\n",
+    ),
+    (
+        "log4j.properties",
+        "log4j.rootLogger=INFO, out\nlog4j.appender.out=org.apache.log4j.ConsoleAppender\n\
+         log4j.appender.out.layout=org.apache.log4j.PatternLayout\n\
+         log4j.appender.out.layout.ConversionPattern=%d{yyyy-MM-dd HH:mm:ss,SSSZ} %p %m (%c)%n\n",
+    ),
+];
+const SIMPLE_LOGGING: &str = "-Dorg.slf4j.simpleLogger.showDateTime=true '-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd HH:mm:ss,SSSZ'";
+
 /// What reaches a lab's hosts where nothing else is asked for.
 pub const BACKEND: Backend = Backend::Ssh2;
 
@@ -135,7 +153,8 @@ impl Layout {
         let own = self.node(node);
         let own = own.display();
         format!(
-            "cd {own} || exit 1\necho $$ >pid\nexec java -Xmx{heap_mb}m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp '{class_path}' kafka.Kafka {own}/server.properties >>log 2>&1 </dev/null\n"
+            "cd {own} || exit 1\necho $$ >pid\nexec java -Xmx{heap_mb}m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 {SIMPLE_LOGGING} \
+             -Dlog4j2.configurationFile=file:{own}/log4j2.properties -Dlog4j.configuration=file:{own}/log4j.properties -cp '{class_path}' kafka.Kafka {own}/server.properties >>log 2>&1 </dev/null\n"
         )
     }
 

@@ -97,6 +97,11 @@ fn the_lab_shows_what_apache_kafka_keeps_and_leaves_nothing() {
     let Some(lab) = Lab::up() else { return };
     let lone = "--set acks=1 --set min.insync.replicas=1 --nemesis isolate-leader --duration 12s";
     assert!(lab.lost(lone) > 0, "an isolated leader confirms what nobody else has");
+    let story = lab.run("explain latest lost-write");
+    let told = |line: &str| {
+        line.contains("node-") && line.contains("(±") && line.contains("Truncating partition 0 with")
+    };
+    assert!(story.stdout.lines().any(told), "what the old leader said of it: {}", story.all());
     assert_eq!(lab.lost("--nemesis isolate-leader --duration 12s"), 0, "acks=all waits for the others");
     let dark = "--nemesis power-failure-all --duration 10s";
     assert!(lab.lost(dark) > 0, "acks=all is replication in memory");
