@@ -179,8 +179,9 @@ pub(crate) fn of(cluster: &dyn Cluster) -> Result<&dyn Administrator, FaultError
 
 /// What was granted must show within this, by whichever broker is asked.
 pub(crate) const SHOWS_WITHIN: Duration = Duration::from_secs(5);
-/// How long replicas may take to be copied and in sync: a little data, and slow machines.
-const SETTLED_WITHIN: Duration = Duration::from_secs(20);
+/// What was changed back must show within this; longer, since a broker that another fault has cut off may be asked.
+/// Also how long replicas may take to be copied and in sync: a little data, and slow machines.
+pub(crate) const SETTLED_WITHIN: Duration = Duration::from_secs(20);
 
 /// The topic as it is now.
 pub(crate) fn view(administrator: &dyn Administrator) -> Result<View, FaultError> {

@@ -82,7 +82,7 @@ pub(super) fn added(context: &Context<'_>, fault: &FaultRun<'_>, invoked: Nanos)
     match (context.history.plan.load.keys > 0, anywhere, there) {
         (_, 0, _) => Bite::no(format!("{seen}, and no record was confirmed after that (raise `--duration`)")),
         (true, _, 0) => Bite::no(format!(
-            "{seen}, and none of {anywhere} records confirmed after that went there (raise `--duration` or `--keys`)"
+            "{seen}, and none of {anywhere} records confirmed after that went there (raise `--duration` or `--keys`, or lower `metadata.max.age.ms`)"
         )),
         (true, ..) => {
             Bite::yes(format!("{seen}; {there} of {anywhere} records confirmed after that went there"))

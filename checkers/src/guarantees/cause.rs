@@ -29,7 +29,7 @@ pub enum Cause {
     UncleanSpared,
     /// Unclean election, and one that can.
     UncleanElection,
-    /// An unclean election by request, and a fault plan that can take the whole ISR out.
+    /// An unclean election by request, and a fault plan that takes brokers out.
     UncleanRequest,
     /// Readers get what every in-sync replica has.
     BelowHighWatermark,

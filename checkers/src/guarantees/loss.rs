@@ -41,7 +41,8 @@ fn lone(terms: &Terms) -> Promise {
 fn replicated(terms: &Terms) -> Promise {
     if terms.unclean && terms.envelope.can_empty_isr() {
         Promise::may_break(Cause::UncleanElection)
-    } else if terms.envelope.asks_for_unclean_election() && terms.envelope.can_empty_isr() {
+    } else if terms.envelope.asks_for_unclean_election() && terms.envelope.outages > 0 {
+        // It takes effect only where every in-sync replica is out, however that came about; else the run is vacuous.
         Promise::may_break(Cause::UncleanRequest)
     } else if terms.envelope.loses_power() {
         powerless(terms)

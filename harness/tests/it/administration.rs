@@ -169,6 +169,27 @@ fn partitions_are_added_under_load_and_drained_like_the_others() {
     }
 }
 
+/// A broker that loses what it acknowledged is found in the partition that the run has had added, too.
+#[test]
+fn what_is_lost_in_an_added_partition_is_found() {
+    let stage = Stage::new();
+    let line = "run --flaw ack-before-append --nemesis add-partitions@200ms+3s --partitions 1 --keys 50 --duration 5s \
+                --seed 1";
+    let ended = stage.run_exercised(line);
+    assert_eq!(ended.code, 1, "{}", ended.all());
+    let history = recorded(&stage);
+    let found: std::collections::BTreeSet<_> = history
+        .of(Role::Drain)
+        .flat_map(|drain| drain.deliveries())
+        .filter_map(|delivery| delivery.tag)
+        .collect();
+    let acked = history.sends().filter(|send| send.told == history::Told::Acked);
+    let lost: Vec<_> = acked.filter(|send| !found.contains(&send.tag)).collect();
+    assert_eq!(stage.findings()["lost-write"], lost.len() as u64, "{}", ended.all());
+    let there = lost.iter().filter(|send| send.partition == Some(Partition(1))).count();
+    assert!(there > 0, "some of them in the new partition: {}", ended.all());
+}
+
 #[test]
 fn a_setting_is_changed_under_load_and_is_back_afterwards() {
     let stage = Stage::new();
@@ -218,6 +239,14 @@ fn they_go_with_each_other_with_faults_of_brokers_and_with_clusters_nobody_may_b
     let tls = stage.run(&format!("run {common} --nemesis preferred-election -X security.protocol=ssl"));
     assert_eq!(tls.code, 2, "{}", tls.all());
     assert!(tls.stderr.contains("is asked for in plaintext"), "{}", tls.all());
+    // Killed in mid-fault, a run leaves its own topic behind, and nothing that keeps another from running.
+    let line = format!("run {common} --nemesis reassign-replicas@300ms+20s --duration 21s --seed 1");
+    let mut killed = Background::start(stage.command(&line));
+    killed.read_until("fault 1: ");
+    killed.signal(Signal::SIGKILL);
+    killed.finish();
+    let next = stage.run(&format!("run {common} --nemesis none --duration 1s --seed 1"));
+    assert_eq!(next.code, 0, "{}", next.all());
     let by_hand = stage
         .run(&format!("nemesis apply add-partitions --cluster {}", place.path().join("cluster").display()));
     assert_eq!(by_hand.code, 2, "{}", by_hand.all());

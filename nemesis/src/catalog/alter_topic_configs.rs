@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use history::{FaultClass, PlannedFault};
 
-use crate::administrator::{Change, SHOWS_WITHIN, of};
+use crate::administrator::{Change, SETTLED_WITHIN, SHOWS_WITHIN, of};
 use crate::cluster::{Cluster, FaultError, Touched};
 use crate::spec::{Injected, Nemesis, Spec};
 
@@ -12,7 +12,7 @@ pub(crate) static SPEC: Spec = Spec {
     name: "alter-topic-configs",
     summary: "change a setting of the topic while it is used, change it back later",
     docs: "\
-The cluster is asked (AlterConfigs) for another value of one setting, drawn from those that nothing promised rests \
+The cluster is asked (IncrementalAlterConfigs) for another value of one setting, drawn from those that nothing promised rests \
 on: segment.bytes, segment.ms, index.interval.bytes, max.message.bytes (raised only), file.delete.delay.ms. acks, \
 replicas and retention stay as they are, and nothing may be lost, doubled or unavailable. Healing reads the settings \
 back: the topic has its own value again, or none of its own. It has bitten when the cluster told of the other value, \
@@ -92,7 +92,7 @@ impl Nemesis for AlterTopicConfigs {
             let Change::Setting { name, before, own, .. } = change else { continue };
             let administrator = of(cluster)?;
             administrator.alter(name, own.as_deref())?;
-            if !administrator.await_setting(name, before, SHOWS_WITHIN)? {
+            if !administrator.await_setting(name, before, SETTLED_WITHIN)? {
                 return Err(FaultError::Administration {
                     action: "change a setting of the topic back",
                     reason: format!("`{name}` is not {before} again"),

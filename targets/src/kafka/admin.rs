@@ -125,6 +125,8 @@ fn hint(code: RDKafkaErrorCode) -> &'static str {
 pub struct Admin {
     pub(super) client: AdminClient<DefaultClientContext>,
     pub(super) runtime: Runtime,
+    /// Brokers can be asked in the clear.
+    pub(super) plain: bool,
     bootstrap: String,
 }
 
@@ -140,7 +142,8 @@ impl Admin {
             bootstrap: bootstrap.clone(),
             source: Box::new(source),
         })?;
-        Ok(Self { client, runtime, bootstrap })
+        let plain = config.get("security.protocol").is_none_or(|it| it.eq_ignore_ascii_case("plaintext"));
+        Ok(Self { client, runtime, plain, bootstrap })
     }
 
     /// Who is there.

@@ -1,5 +1,6 @@
 //! Changes of a topic: more partitions, other settings, and what librdkafka does not ask for here, other replicas
-//! and elections. Those are said to brokers in the clear, one after the other until one does it.
+//! and elections. Those are said to brokers in the clear, one after the other until one does it: librdkafka would insist
+//! on one of them, which a fault may have cut off.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -58,8 +59,8 @@ impl Admin {
         Ok(own.filter_map(|entry| Some((entry.name, entry.value?))).collect())
     }
 
-    /// Changes one of a topic's own settings, or takes it away. AlterConfigs replaces all of them, so that the others
-    /// are read first and said again.
+    /// Changes one of a topic's own settings, or takes it away. What librdkafka asks for replaces all of them, so that
+    /// behind TLS or SASL the others are read first and said again.
     ///
     /// # Errors
     /// If the cluster refuses or does not answer.
@@ -70,6 +71,11 @@ impl Admin {
         value: Option<&str>,
         timeout: Duration,
     ) -> Result<(), AdminError> {
+        let action = "change settings of topic";
+        if self.plain {
+            let question = administration::alteration(topic, name, value);
+            return self.request(action, topic, question, administration::altered, timeout);
+        }
         let mut own = self.own_settings(topic, timeout)?;
         match value {
             Some(value) => drop(own.insert(name.to_owned(), value.to_owned())),
@@ -80,7 +86,6 @@ impl Admin {
             all = all.set(name, value);
         }
         let results = self.runtime.block_on(self.client.alter_configs([&all], &options(timeout)));
-        let action = "change settings of topic";
         match self.single(action, topic, results)? {
             Ok(_) => Ok(()),
             Err((_, code)) => Err(AdminError::Refused { action, name: topic.to_owned(), code }),

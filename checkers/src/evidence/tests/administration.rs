@@ -101,7 +101,7 @@ fn added_partitions_bite_when_the_load_goes_there_or_cannot() {
     scene.heal(fault);
     insta::assert_snapshot!(evidence(&scene).1, @"the topic got partition 1 within 0.0 s; 1 of 2 records confirmed after that went there");
     elsewhere.heal(fault);
-    insta::assert_snapshot!(evidence(&elsewhere).1, @"the topic got partition 1 within 0.0 s, and none of 1 records confirmed after that went there (raise `--duration` or `--keys`)");
+    insta::assert_snapshot!(evidence(&elsewhere).1, @"the topic got partition 1 within 0.0 s, and none of 1 records confirmed after that went there (raise `--duration` or `--keys`, or lower `metadata.max.age.ms`)");
     elsewhere.history.plan.load.keys = 0;
     assert!(evidence(&elsewhere).0, "nobody is to go there");
     let mut never = quiet();
