@@ -108,6 +108,8 @@ pub enum Role {
     /// A closed session was read to the end. A number is a sink; of several sessions of one number the last
     /// closed one counts.
     Sink,
+    /// A member of the run's consumer group. Each of its deliveries is a record that it has processed.
+    Member,
 }
 
 /// A phase of a run (`docs/ARCHITECTURE.md`, "A run").
@@ -270,10 +272,22 @@ pub enum Note {
         /// The partition.
         partition: Partition,
     },
-    /// A follow-up reader stopped: it had been given until the fences, and how far it came.
+    /// A follow-up reader stopped: it had been given until the fences, and how far it came. A member of a group
+    /// came that far if its group committed past every fence, whoever read it.
     ReaderStopped {
         /// It read every fence.
         caught_up: bool,
+    },
+    /// A member is about to commit offsets: the next to be read. What becomes of it is an operation of its own; a
+    /// member that dies meanwhile leaves only this.
+    CommitInvoked {
+        /// By partition.
+        offsets: Vec<(Partition, Offset)>,
+    },
+    /// Who coordinates the run's group, when that changes; `None` is nobody.
+    Coordinator {
+        /// The broker.
+        node: Option<NodeId>,
     },
     /// The load stopped early.
     LoadStopped {

@@ -65,6 +65,17 @@ pub enum FaultClass {
     AddPartitions,
     /// A setting of the topic is changed, and changed back later.
     AlterTopicConfigs,
+    /// The broker that coordinates the run's consumer group dies by SIGKILL.
+    KillCoordinator,
+    /// The broker that coordinates the run's consumer group is cut off from all other brokers and the controller, and
+    /// keeps its clients.
+    IsolateCoordinator,
+    /// A member of the run's consumer group dies by SIGKILL; another session of it joins later.
+    KillMember,
+    /// A member of the run's consumer group is stopped (SIGSTOP) for longer than its session, and continued.
+    PauseMember,
+    /// Members of the run's consumer group are killed, or leave, and join again in quick succession.
+    RebalanceStorm,
 }
 
 impl FaultClass {
@@ -84,7 +95,9 @@ impl FaultClass {
             | Self::IsolateController
             | Self::ReassignReplicas
             | Self::PreferredElection
-            | Self::UncleanElection => true,
+            | Self::UncleanElection
+            | Self::KillCoordinator
+            | Self::IsolateCoordinator => true,
             Self::IsolateFollowers
             | Self::PartialPartition
             | Self::IsolateClients
@@ -96,7 +109,10 @@ impl FaultClass {
             | Self::PauseProducer
             | Self::KillReader
             | Self::AddPartitions
-            | Self::AlterTopicConfigs => false,
+            | Self::AlterTopicConfigs
+            | Self::KillMember
+            | Self::PauseMember
+            | Self::RebalanceStorm => false,
         }
     }
 
@@ -107,6 +123,7 @@ impl FaultClass {
         match self {
             Self::KillProducer | Self::PauseProducer => Some(Role::Producer),
             Self::KillReader => Some(Role::Reader),
+            Self::KillMember | Self::PauseMember | Self::RebalanceStorm => Some(Role::Member),
             Self::Kill
             | Self::Pause
             | Self::IsolateLeader
@@ -128,7 +145,9 @@ impl FaultClass {
             | Self::PreferredElection
             | Self::UncleanElection
             | Self::AddPartitions
-            | Self::AlterTopicConfigs => None,
+            | Self::AlterTopicConfigs
+            | Self::KillCoordinator
+            | Self::IsolateCoordinator => None,
         }
     }
 
@@ -160,7 +179,12 @@ impl FaultClass {
             | Self::PreferredElection
             | Self::UncleanElection
             | Self::AddPartitions
-            | Self::AlterTopicConfigs => false,
+            | Self::AlterTopicConfigs
+            | Self::KillCoordinator
+            | Self::IsolateCoordinator
+            | Self::KillMember
+            | Self::PauseMember
+            | Self::RebalanceStorm => false,
         }
     }
 
@@ -200,7 +224,20 @@ impl FaultClass {
     /// Whether the fault ends an application, so that another session of it follows.
     #[must_use]
     pub const fn ends_applications(self) -> bool {
-        matches!(self, Self::KillProducer | Self::KillReader)
+        matches!(self, Self::KillProducer | Self::KillReader | Self::KillMember | Self::RebalanceStorm)
+    }
+
+    /// Whether the fault is one of the run's consumer group: without one there is nobody to hit.
+    #[must_use]
+    pub const fn is_of_groups(self) -> bool {
+        matches!(
+            self,
+            Self::KillCoordinator
+                | Self::IsolateCoordinator
+                | Self::KillMember
+                | Self::PauseMember
+                | Self::RebalanceStorm
+        )
     }
 
     /// Whether the fault takes what a broker had not synced.
@@ -238,6 +275,11 @@ impl fmt::Display for FaultClass {
             Self::UncleanElection => "unclean-election",
             Self::AddPartitions => "add-partitions",
             Self::AlterTopicConfigs => "alter-topic-configs",
+            Self::KillCoordinator => "kill-coordinator",
+            Self::IsolateCoordinator => "isolate-coordinator",
+            Self::KillMember => "kill-member",
+            Self::PauseMember => "pause-member",
+            Self::RebalanceStorm => "rebalance-storm",
         })
     }
 }
@@ -254,6 +296,8 @@ pub enum FaultTarget {
     Application,
     /// The topic under test.
     Topic,
+    /// The broker that coordinates the run's consumer group then.
+    Coordinator,
 }
 
 /// An application under test, whatever session of it is under way.

@@ -106,7 +106,7 @@ pub struct Load {
     pub records: Option<u64>,
     /// Producer actors.
     pub producers: u32,
-    /// Reader actors that follow the whole log.
+    /// Consuming actors: readers that follow the whole log, or members of one group, as the workload has it.
     pub readers: u32,
     /// Partitions of the topic.
     pub partitions: u32,

@@ -1,5 +1,7 @@
 //! The applications that use a cluster, and how one of them is chosen, killed and paused.
 
+use std::time::Duration;
+
 use history::{Application, PlannedFault, Role};
 
 use crate::cluster::{Cluster, FaultError, Touched};
@@ -30,6 +32,14 @@ pub trait Applications {
     /// # Errors
     /// If it is dead.
     fn resume(&self, application: Application) -> Result<(), FaultError>;
+    /// Asks one to end in an orderly way, without waiting for it; [`Applications::restart`] starts another session of
+    /// it when it has.
+    ///
+    /// # Errors
+    /// If it is not running.
+    fn leave(&self, application: Application) -> Result<(), FaultError>;
+    /// Waits so long; false, and at once, if faults are to end.
+    fn rest(&self, duration: Duration) -> bool;
 }
 
 /// The applications of a cluster.
@@ -39,13 +49,19 @@ pub(crate) fn of(cluster: &dyn Cluster) -> Result<&dyn Applications, FaultError>
     cluster.applications().ok_or(unsupported)
 }
 
+/// The applications that a fault hits, and the word for one.
+pub(crate) fn kind(fault: &PlannedFault) -> Result<(Role, &'static str), FaultError> {
+    match fault.class.applications() {
+        Some(Role::Producer) => Ok((Role::Producer, "producer")),
+        Some(Role::Member) => Ok((Role::Member, "member of the group")),
+        Some(role) => Ok((role, "reader")),
+        None => Err(FaultError::NoApplication("application")),
+    }
+}
+
 /// Chooses one application of the fault's kind, by the fault's draw, among those that are at work.
 pub(crate) fn aim(fault: &PlannedFault, cluster: &dyn Cluster) -> Result<Injected, FaultError> {
-    let (role, kind) = match fault.class.applications() {
-        Some(Role::Producer) => (Role::Producer, "producer"),
-        Some(role) => (role, "reader"),
-        None => return Err(FaultError::NoApplication("application")),
-    };
+    let (role, kind) = kind(fault)?;
     let running = of(cluster)?.running(role);
     let chosen = (fault.draw as usize).checked_rem(running.len()).ok_or(FaultError::NoApplication(kind))?;
     Ok(Injected { applications: vec![running[chosen]], ..Injected::default() })
@@ -78,6 +94,30 @@ impl Nemesis for Kills {
     fn heal(&self, aim: &Injected, cluster: &mut dyn Cluster) -> Result<Touched, FaultError> {
         let applications = of(cluster)?;
         aim.applications.iter().try_for_each(|hit| applications.restart(*hit))?;
+        Ok(Touched::default())
+    }
+}
+
+/// Stops the applications it aims at (SIGSTOP); healing continues them.
+pub(crate) struct Pauses;
+
+impl Nemesis for Pauses {
+    fn aim(&self, fault: &PlannedFault, cluster: &dyn Cluster) -> Result<Injected, FaultError> {
+        aim(fault, cluster)
+    }
+
+    fn inject(&self, _: &PlannedFault, aim: &Injected, cluster: &mut dyn Cluster) -> Result<(), FaultError> {
+        let applications = of(cluster)?;
+        aim.applications.iter().try_for_each(|hit| applications.pause(*hit))
+    }
+
+    fn verify(&self, aim: &Injected, cluster: &dyn Cluster) -> bool {
+        none_runs(aim, cluster)
+    }
+
+    fn heal(&self, aim: &Injected, cluster: &mut dyn Cluster) -> Result<Touched, FaultError> {
+        let applications = of(cluster)?;
+        aim.applications.iter().try_for_each(|hit| applications.resume(*hit))?;
         Ok(Touched::default())
     }
 }

@@ -55,6 +55,9 @@ pub enum FaultError {
     /// The partition has no leader to hit.
     #[error("partition `{0}` has no leader")]
     NoLeader(Partition),
+    /// The run has no consumer group, or nobody coordinates it just now.
+    #[error("nobody coordinates the run's group (does it have one, as `--workload group`?)")]
+    NoCoordinator,
     /// The cluster has no such node.
     #[error("there is no node `{0}`")]
     NoNode(NodeId),
@@ -131,6 +134,10 @@ pub trait Cluster {
     fn leader(&self, partition: Partition) -> Option<NodeId>;
     /// The partitions of the topic under test.
     fn partitions(&self) -> Vec<Partition>;
+    /// Who coordinates the run's consumer group; `None` if it has none, or nobody does.
+    fn coordinator(&self) -> Option<NodeId> {
+        None
+    }
     /// Ends brokers by SIGKILL and waits until they are gone.
     ///
     /// # Errors

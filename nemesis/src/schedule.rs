@@ -1,6 +1,6 @@
 //! The schedule of a run: which fault when, for how long, on whom. All of it comes from the seed.
 
-use history::{FaultTarget, Manner, Partition, PlannedFault};
+use history::{FaultClass, FaultTarget, Manner, Partition, PlannedFault};
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -19,6 +19,8 @@ pub struct Timings {
     pub session_timeout_ms: u64,
     /// `replica.lag.time.max.ms`.
     pub replica_lag_ms: u64,
+    /// After so long without a heartbeat a member is out of its consumer group.
+    pub group_session_ms: u64,
     /// Time from the heal of one fault to the next: brokers start, leaders settle, producers resend.
     pub recovery_ms: u64,
 }
@@ -39,6 +41,16 @@ pub enum ScheduleError {
         /// The shortest load that would do.
         needed_ms: u64,
     },
+}
+
+/// Whom a fault of this class hits, where that is no partition's leader.
+pub(crate) const fn target(class: FaultClass) -> Option<FaultTarget> {
+    match class {
+        FaultClass::KillCoordinator | FaultClass::IsolateCoordinator => Some(FaultTarget::Coordinator),
+        _ if class.applications().is_some() => Some(FaultTarget::Application),
+        _ if class.is_of_the_whole_topic() => Some(FaultTarget::Topic),
+        _ => None,
+    }
 }
 
 /// Draws the faults of a load of `load_ms`: every nemesis at least once, then more while they fit, the last one
@@ -101,11 +113,7 @@ pub fn schedule(
             class: spec.class,
             at_ms,
             duration_ms,
-            target: match spec.class {
-                class if class.applications().is_some() => FaultTarget::Application,
-                class if class.is_of_the_whole_topic() => FaultTarget::Topic,
-                _ => leader,
-            },
+            target: target(spec.class).unwrap_or(leader),
             manner,
             draw: shapes.random(),
         });
@@ -129,12 +137,13 @@ mod tests {
     use super::*;
     use crate::CATALOG;
 
-    const TIMINGS: Timings = Timings { session_timeout_ms: 1500, replica_lag_ms: 1500, recovery_ms: 1200 };
+    const TIMINGS: Timings =
+        Timings { session_timeout_ms: 1500, replica_lag_ms: 1500, group_session_ms: 2000, recovery_ms: 1200 };
 
     #[test]
     fn faults_fit_do_not_overlap_and_last_long_enough() {
         for seed in 0..1000 {
-            for load_ms in [100_000, 180_000] {
+            for load_ms in [130_000, 210_000] {
                 let faults = schedule(seed, CATALOG, load_ms, 4, &TIMINGS, false).unwrap();
                 for spec in CATALOG {
                     let mine = faults.iter().filter(|fault| fault.nemesis == spec.name);
@@ -157,9 +166,9 @@ mod tests {
     fn with_overlap_some_begin_while_another_is_in_force_and_all_end_in_time() {
         let mut overlapping = 0;
         for seed in 0..200 {
-            let faults = schedule(seed, CATALOG, 120_000, 4, &TIMINGS, true).unwrap();
+            let faults = schedule(seed, CATALOG, 160_000, 4, &TIMINGS, true).unwrap();
             assert!(faults.is_sorted_by_key(|fault| fault.at_ms));
-            assert!(faults.iter().all(|fault| fault.at_ms + fault.duration_ms + TAIL_MS <= 120_000));
+            assert!(faults.iter().all(|fault| fault.at_ms + fault.duration_ms + TAIL_MS <= 160_000));
             overlapping +=
                 faults.windows(2).filter(|pair| pair[1].at_ms < pair[0].at_ms + pair[0].duration_ms).count();
         }
@@ -168,7 +177,7 @@ mod tests {
 
     #[test]
     fn the_same_seed_draws_the_same_schedule() {
-        let draw = |seed| schedule(seed, CATALOG, 120_000, 4, &TIMINGS, false).unwrap();
+        let draw = |seed| schedule(seed, CATALOG, 160_000, 4, &TIMINGS, false).unwrap();
         assert_eq!(draw(3), draw(3));
         assert_ne!(draw(3), draw(4));
     }

@@ -5,7 +5,7 @@
 //! at that moment), by `:reset` (cut links by resets) and by `:draw=N` (another shape of a fault that draws one):
 //! `isolate-followers@1s+9s,kill@9s+10s`. A fault of applications takes `:draw=N` alone, and hits the N-th
 //! of those at work, from 0 and round again; unsaid, the seed chooses. A request to the cluster takes `:partition=P`, if
-//! it is about one, and `:draw=N`.
+//! it is about one, and `:draw=N`; one of the group's coordinator neither node nor partition.
 
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use history::{FaultTarget, Manner, NodeId, Partition, PlannedFault};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::schedule::target;
 use crate::spec::find;
 
 /// A step cannot be read or followed.
@@ -95,16 +96,16 @@ fn one(
     };
     let (at_ms, duration_ms) = (ms(at)?, ms(lasts)?);
     let of_applications = spec.class.applications().is_some();
-    let mut target = FaultTarget::LeaderOf(Partition(0));
-    let mut draw = 0;
-    if of_applications {
-        (target, draw) = (FaultTarget::Application, drawn);
-    }
-    if spec.class.is_of_the_whole_topic() {
-        target = FaultTarget::Topic;
-    }
+    let given = target(spec.class);
+    let mut draw = if of_applications { drawn } else { 0 };
+    let mut target = given.unwrap_or(FaultTarget::LeaderOf(Partition(0)));
     let mut manner = Manner::Held;
     for word in words {
+        if given == Some(FaultTarget::Coordinator) && word.contains('=') {
+            return Err(wrong(format!(
+                "`{word}` says nothing of a coordinator, which is who it is (leave it out)"
+            )));
+        }
         let known = match spec.class {
             class if class.is_of_the_whole_topic() => word.starts_with("draw="),
             class if class.is_administrative() => {

@@ -90,6 +90,7 @@ pub(crate) fn resolve(
             cluster.leader(partition).ok_or(FaultError::NoLeader(partition))?
         }
         FaultTarget::Node(node) => node,
+        FaultTarget::Coordinator => cluster.coordinator().ok_or(FaultError::NoCoordinator)?,
         FaultTarget::Application | FaultTarget::Topic => return Err(FaultError::NoBroker),
     };
     if !cluster.nodes().contains(&node) {

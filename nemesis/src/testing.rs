@@ -24,6 +24,8 @@ struct Fake {
     /// Refuses to cut more links than this.
     cuts_at_most: Option<usize>,
     leaderless: bool,
+    /// Who coordinates the group; broker 1 if nothing else is said.
+    coordinator: Option<NodeId>,
     dead: BTreeSet<NodeId>,
     dark: BTreeSet<NodeId>,
     stopped: BTreeSet<NodeId>,
@@ -36,6 +38,9 @@ impl Cluster for Fake {
     }
     fn leader(&self, _: Partition) -> Option<NodeId> {
         (!self.leaderless).then_some(NodeId(1))
+    }
+    fn coordinator(&self) -> Option<NodeId> {
+        (!self.leaderless).then_some(self.coordinator.unwrap_or(NodeId(1)))
     }
     fn partitions(&self) -> Vec<Partition> {
         vec![Partition(0), Partition(1)]
@@ -170,7 +175,9 @@ fn a_fault_without_a_leader_says_so() {
     for spec in of_brokers() {
         let cluster = Fake { leaderless: true, ..Fake::default() };
         let error = spec.nemesis.aim(&fault(spec), &cluster).unwrap_err();
-        assert_eq!(error.to_string(), "partition `0` has no leader");
+        let of_group = "nobody coordinates the run's group (does it have one, as `--workload group`?)";
+        let expected = if spec.class.is_of_groups() { of_group } else { "partition `0` has no leader" };
+        assert_eq!(error.to_string(), expected, "{}", spec.name);
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod administration;
 pub mod batch;
 mod codec;
+pub mod coordinator;
 pub mod frame;
 pub mod front;
 mod guard;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use history::{ErrorCode, Nanos, Offset, Partition};
+use history::{Contents, ErrorCode, Nanos, Offset, Partition, Tag};
 
 /// A record to send.
 #[derive(Debug, Clone, Copy)]
@@ -83,6 +83,87 @@ pub struct Incoming<'a> {
     pub offset: Offset,
     /// Its payload; a tombstone is empty.
     pub payload: &'a [u8],
+}
+
+/// A record that a member was handed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Handed {
+    /// Where it was.
+    pub partition: Partition,
+    /// Its offset.
+    pub offset: Offset,
+    /// Its tag, unless it is none of the run's.
+    pub tag: Option<Tag>,
+    /// Whether it is whole.
+    pub contents: Contents,
+}
+
+/// What a group does to a member's partitions, and when the member was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rebalance {
+    /// When it was told.
+    pub at: Nanos,
+    /// What is asked of it.
+    pub change: Change,
+    /// The partitions it is about.
+    pub partitions: Vec<Partition>,
+}
+
+/// What a rebalance asks of a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// To take partitions.
+    Assigned,
+    /// To give partitions up, which it still owns until it has.
+    Revoked,
+    /// To give partitions up that others may own already.
+    Lost,
+}
+
+/// Offsets by partition: the next to be read.
+pub type Positions = Vec<(Partition, Offset)>;
+
+/// What became of offsets that the client committed by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// When it was told.
+    pub at: Nanos,
+    /// The offsets.
+    pub offsets: Positions,
+    /// [`ErrorCode::NONE`] if the coordinator took them.
+    pub error: ErrorCode,
+}
+
+/// A member of a consumer group. It takes and gives up partitions only when it is told to by
+/// [`Member::carry_out`].
+pub trait Member {
+    /// Waits at most `timeout` for a record. `None` also if a rebalance waits to be carried out.
+    fn poll(&mut self, timeout: Duration) -> Option<Handed>;
+    /// The rebalances to be carried out, in order; nothing may be polled before they are.
+    fn rebalances(&mut self) -> Vec<Rebalance>;
+    /// Takes or gives up partitions.
+    ///
+    /// # Errors
+    /// The client's, if it refuses.
+    fn carry_out(&mut self, rebalance: &Rebalance) -> Result<(), ErrorCode>;
+    /// Commits offsets, and waits for the answer.
+    ///
+    /// # Errors
+    /// The client's; the offsets may be committed all the same.
+    fn commit(&mut self, offsets: &Positions) -> Result<(), ErrorCode>;
+    /// Says that so much is processed, for a client that commits by itself and leaves that to its application.
+    fn store(&mut self, offsets: &Positions);
+    /// What the client committed by itself since the last call.
+    fn committed(&mut self) -> Vec<Committed>;
+    /// What the group has committed in these partitions, as the coordinator says; -1 where it has committed nothing.
+    ///
+    /// # Errors
+    /// The client's, or the coordinator's.
+    fn fetch(&mut self, partitions: &[Partition], timeout: Duration) -> Result<Positions, ErrorCode>;
+    /// Goes back to these offsets.
+    fn seek(&mut self, offsets: &Positions);
+    /// What the client told besides since the last call.
+    fn remarks(&mut self, remarks: &mut Vec<(Nanos, Remark)>);
 }
 
 /// A reader with assigned partitions.

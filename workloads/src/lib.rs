@@ -8,4 +8,4 @@ pub mod client;
 mod spec;
 
 pub use catalog::CATALOG;
-pub use spec::{Script, Spec, Step, find};
+pub use spec::{Commit, Consumers, Script, Spec, Step, find};

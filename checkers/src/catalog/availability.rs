@@ -1,7 +1,7 @@
 //! Partitions that do not serve again after every fault was healed.
 
 use history::event::{Phase, Role};
-use history::{Note, Partition};
+use history::{Note, Offset, Partition, Session};
 
 use crate::context::{Context, of_the_run, partition};
 use crate::guarantees::AVAILABILITY;
@@ -14,7 +14,8 @@ pub(crate) static SPEC: Spec = Spec {
     docs: "\
 After the last heal, a fence record must be acknowledged in every partition, and a reader from the log's start \
 must reach it, each within the run's deadline. A partition where that did not happen is `unavailable`, and its \
-records cannot be judged. A run that was cut off before it could demand progress says nothing. The time to \
+records cannot be judged. Where the consumers are a group, it must have committed past the fence in that time as well, \
+if a member of it lived to the deadline. A run that was cut off before it could demand progress says nothing. The time to \
 recover from each fault is part of the evidence.",
     kinds: &[UNAVAILABLE],
     check,
@@ -46,13 +47,13 @@ fn check(context: &Context<'_>) -> Vec<Finding> {
 fn unavailable(context: &Context<'_>, partition: Partition) -> Option<Witness> {
     let after_drain = context.timeline.entered(Phase::End);
     let after_progress = context.timeline.entered(Phase::Drain).or(after_drain);
-    if context.log(partition).is_some_and(|log| log.complete) {
-        return None;
-    }
     let fence = context.history.notes().find_map(|(_, _, note)| match note {
         Note::FenceAcked { partition: of, offset } if *of == partition => Some(*offset),
         _ => None,
     });
+    if context.log(partition).is_some_and(|log| log.complete) {
+        return behind(context, partition, fence?);
+    }
     let (what, at) = match fence {
         None => ("no record could be written there in time", after_progress?),
         Some(_) if context.history.of(Role::Drain).any(|drain| drain.closed) || after_drain.is_some() => {
@@ -62,6 +63,21 @@ fn unavailable(context: &Context<'_>, partition: Partition) -> Option<Witness> {
     };
     let text = format!("partition {partition} is unavailable after healing: {what}");
     Some(context.witness(text, None, Some(partition), fence, Some(at)))
+}
+
+/// A group that has not come past the fence of a partition, though a member waited for it until the deadline.
+fn behind(context: &Context<'_>, partition: Partition, fence: Offset) -> Option<Witness> {
+    let group = context.group.as_ref()?;
+    let gave_up = |member: &&Session| {
+        let mut notes = member.notes.iter();
+        notes.find(|(_, note)| matches!(note, Note::ReaderStopped { caught_up: false })).map(|(at, _)| *at)
+    };
+    let at = group.members.iter().find_map(gave_up)?;
+    let reached = *group.reached.get(partition.0 as usize)?;
+    let text = format!(
+        "partition {partition} is unavailable to the group after healing: it came to offset {reached}, and the fence is at {fence}"
+    );
+    (reached <= fence.0).then(|| context.witness(text, None, Some(partition), Some(fence), Some(at)))
 }
 
 #[cfg(test)]

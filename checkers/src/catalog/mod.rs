@@ -4,6 +4,7 @@ mod availability;
 mod duplicates;
 mod effects;
 mod exercise;
+mod groups;
 mod log_linearizability;
 mod loss;
 mod offsets;

@@ -3,6 +3,7 @@
 //! sequence number, so that a check is a linear walk.
 
 pub(crate) mod derived;
+mod group;
 mod involved;
 mod log;
 mod names;
@@ -23,6 +24,7 @@ use history::{
 };
 
 pub(crate) use derived::{Derived, Fact};
+pub(crate) use group::{Again, Group, Tenure};
 pub(crate) use involved::involved;
 pub(crate) use log::{Entry, Log};
 pub(crate) use reads::Reads;
@@ -70,12 +72,14 @@ pub(crate) struct Context<'a> {
     pub(crate) extras: Vec<Extra>,
     /// Tags on corrupt records of the final log, as far as they can be trusted. Sorted.
     pub(crate) corrupt: Vec<Tag>,
-    /// The sessions that followed the log during the run.
+    /// The sessions that followed the log during the run, members of its group among them.
     pub(crate) readers: Vec<Reads<'a>>,
     /// The sessions that read the final log.
     pub(crate) drains: Vec<Reads<'a>>,
     /// What readers were given that the final log does not hold at that offset.
     pub(crate) stale: Vec<Stale>,
+    /// The run's consumer group, if it had one.
+    pub(crate) group: Option<Group<'a>>,
     /// What applications left in sinks: the session that counts of each.
     pub(crate) sinks: Vec<&'a Session>,
     pub(crate) timeline: Timeline<'a>,
@@ -104,12 +108,14 @@ impl<'a> Context<'a> {
         if let Some(derived) = &mut derived {
             derived.decide(history, &producers, &logs, &extras);
         }
-        let sessions: Vec<&Session> = history.of(Role::Reader).chain(history.of(Role::Drain)).collect();
+        let followers = || history.of(Role::Reader).chain(history.of(Role::Member));
+        let sessions: Vec<&Session> = followers().chain(history.of(Role::Drain)).collect();
         let mut readers = reads::collect(&sessions, &producers, &names, &logs);
         let named = readers.iter().map(|reads| reads.partitions).max().unwrap_or(0);
         log::extend(&mut logs, named, history, &names);
-        let drains = readers.split_off(history.of(Role::Reader).count());
+        let drains = readers.split_off(followers().count());
         let stale = stale::collect(&readers, &logs);
+        let group = group::collect(history, &logs);
         let timeline = Timeline::new(history, logs.len(), &producers);
         let mut doubts = match &derived {
             Some(derived) => derived.doubts(&logs),
@@ -136,6 +142,7 @@ impl<'a> Context<'a> {
             readers,
             drains,
             stale,
+            group,
             sinks,
             timeline,
             damage: damage(history),
@@ -301,7 +308,9 @@ pub(crate) fn partition(index: usize) -> Partition {
 
 /// Whether a reader was given until the fences, and read them all.
 pub(crate) fn caught_up(reader: &Session) -> bool {
-    reader.notes.iter().any(|(_, note)| matches!(note, Note::ReaderStopped { caught_up: true }))
+    // What a group caught up with its members were given together.
+    let whole = reader.role != Role::Member;
+    whole && reader.notes.iter().any(|(_, note)| matches!(note, Note::ReaderStopped { caught_up: true }))
 }
 
 /// Fence records end a drain; they are not the workload's.

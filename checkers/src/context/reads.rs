@@ -1,7 +1,7 @@
 //! What one walk over a reading session tells: which deliveries are not what the log says, where it did not
 //! go on to the next record, and what it was given.
 
-use history::{Contents, Delivery, Offset, Session, Tag};
+use history::{Contents, Delivery, Offset, Partition, Role, Session, Tag};
 
 use super::log::Log;
 use super::names::Names;
@@ -86,7 +86,14 @@ fn walk<'a>(session: &'a Session, producers: &[Producer<'_>], names: &Names, log
     }
     let mut hints = vec![0; logs.len()];
     let mut stands: Vec<Option<Stand>> = vec![None; logs.len()];
+    let mut moves = moves(session).peekable();
     for (index, delivery) in (0..).zip(session.deliveries()) {
+        while let Some((_, partitions)) = moves.next_if(|(before, _)| *before <= index as usize) {
+            // Where it goes on afterwards is for its group to say.
+            for partition in partitions {
+                stands.get_mut(partition.0 as usize).map(Option::take);
+            }
+        }
         let at = delivery.partition.0 as usize;
         reads.partitions = reads.partitions.max(at + 1);
         let log = logs.get(at);
@@ -111,6 +118,15 @@ fn walk<'a>(session: &'a Session, producers: &[Producer<'_>], names: &Names, log
         }
     }
     reads
+}
+
+/// The partitions that a group gave to a member or took from it, and the deliveries it had been given before.
+fn moves(session: &Session) -> impl Iterator<Item = (usize, &[Partition])> {
+    let member = (session.role == Role::Member).then(|| session.recorded());
+    member.into_iter().flatten().filter_map(|operation| {
+        let moved = operation.detail.map(|detail| detail.rebalanced.as_slice())?;
+        (!moved.is_empty()).then_some((operation.deliveries.end, moved))
+    })
 }
 
 impl Stand {

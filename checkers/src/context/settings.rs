@@ -9,7 +9,7 @@ use history::{ErrorCode, History, ImportFormat, Note};
 
 use super::derived::is_foreign;
 use super::retries;
-use crate::guarantees::{Acks, Effects, Envelope, Terms};
+use crate::guarantees::{Acks, Commits, Effects, Envelope, GroupTerms, Terms};
 
 /// The rules' inputs, and what had to be assumed, as `name=value`.
 pub(super) fn read(history: &History) -> (Terms, Vec<String>) {
@@ -31,6 +31,7 @@ pub(super) fn read(history: &History) -> (Terms, Vec<String>) {
     let strict_serializable = reader.promised("strict-serializable");
     let mut details = history.sessions.iter().flat_map(|session| session.details());
     let commits = details.any(|detail| !detail.committed.is_empty());
+    let group = group(history);
     let sinks = history.of(Role::Sink).next().is_some();
     let effects = effects(history).and_then(Effects::of);
     let foreign = is_foreign(history);
@@ -58,6 +59,7 @@ pub(super) fn read(history: &History) -> (Terms, Vec<String>) {
         transactional,
         strict_serializable,
         commits,
+        group,
         sinks,
         effects,
         envelope,
@@ -75,6 +77,23 @@ fn told<'h>(history: &'h History, name: &str) -> Option<&'h str> {
     let cell = &history.plan.cell;
     let scopes = [&cell.topic, &cell.producer, &cell.consumer, &cell.broker, &cell.librdkafka];
     scopes.iter().find_map(|scope| scope.get(name)).map(String::as_str)
+}
+
+/// How the members of the run's group commit and begin, as they say themselves; where they differ, what the rules
+/// must reckon with.
+fn group(history: &History) -> Option<GroupTerms> {
+    let of = |session: &history::Session| {
+        let told = |name: &str| session.effective.get(name).map(String::as_str);
+        // Who says nothing is held to the least.
+        let commits = told("commit").and_then(Commits::of).unwrap_or(Commits::First);
+        let earliest = ["earliest", "smallest", "beginning"];
+        let skips_the_start = !told("auto.offset.reset").is_some_and(|reset| earliest.contains(&reset));
+        GroupTerms { commits, skips_the_start }
+    };
+    history.of(Role::Member).map(of).reduce(|one, other| GroupTerms {
+        commits: one.commits.min(other.commits),
+        skips_the_start: one.skips_the_start || other.skips_the_start,
+    })
 }
 
 /// Whether anything was done in transactions.

@@ -79,12 +79,12 @@ pub(super) fn kill_reader(context: &Context<'_>, fault: &FaultRun<'_>, invoked: 
     ))
 }
 
-fn nobody() -> Bite {
+pub(super) fn nobody() -> Bite {
     Bite::no("the application that was hit has no history (raise `--duration`)")
 }
 
 /// The session that was under way then, and the one after it.
-fn hit<'a>(
+pub(super) fn hit<'a>(
     context: &Context<'a>,
     fault: &FaultRun<'_>,
     invoked: Nanos,
@@ -99,10 +99,11 @@ fn hit<'a>(
 }
 
 /// When a session first put anything on record.
-fn begun(session: &Session) -> Option<Nanos> {
+pub(super) fn begun(session: &Session) -> Option<Nanos> {
     let noted = session.notes.first().map(|(at, _)| *at);
     let sent = session.sends().next().map(|send| send.invoked);
-    let given = (session.role == Role::Reader).then(|| session.deliveries().next()).flatten();
+    let reads = matches!(session.role, Role::Reader | Role::Member);
+    let given = reads.then(|| session.deliveries().next()).flatten();
     [noted, sent, given.map(|delivery| delivery.polled)].into_iter().flatten().min()
 }
 

@@ -2,7 +2,7 @@
 
 use history::{FaultClass, Nanos, NodeId, Partition};
 
-use super::{administration, applications, is_confirmed, links};
+use super::{administration, applications, groups, is_confirmed, links};
 use crate::context::{Context, FaultRun};
 use crate::guarantees::Acks;
 
@@ -52,6 +52,11 @@ pub(super) fn look(context: &Context<'_>, fault: &FaultRun<'_>) -> Bite {
         FaultClass::UncleanElection => administration::elected_uncleanly(context, fault, invoked),
         FaultClass::AddPartitions => administration::added(context, fault, invoked),
         FaultClass::AlterTopicConfigs => administration::altered(context, fault, invoked),
+        FaultClass::KillCoordinator => groups::coordinator(context, fault, invoked, "killed"),
+        FaultClass::IsolateCoordinator => groups::coordinator(context, fault, invoked, "cut off"),
+        FaultClass::KillMember => groups::member(context, fault, invoked, "killed"),
+        FaultClass::PauseMember => groups::member(context, fault, invoked, "paused"),
+        FaultClass::RebalanceStorm => groups::storm(context, fault, invoked),
     }
 }
 

@@ -3,6 +3,7 @@
 mod administration;
 mod applications;
 mod bite;
+mod groups;
 mod links;
 mod recovery;
 #[cfg(test)]

@@ -42,6 +42,22 @@ static ADVICE: &[(&str, Cause, &str)] = &[
         "set unclean.leader.election.enable=false: readers then never see records that vanish",
     ),
     (
+        "unseen",
+        Cause::CommitFirst,
+        "commit offsets after the records are processed, and make processing idempotent",
+    ),
+    (
+        "unseen",
+        Cause::CommitAutomatic,
+        "set enable.auto.commit=false and commit after processing; or set enable.auto.offset.store=false and store offsets \
+         when records are processed",
+    ),
+    (
+        "unseen",
+        Cause::ResetToEnd,
+        "set auto.offset.reset=earliest: a group that has committed nothing then begins at the start of the log",
+    ),
+    (
         "unconfirmed-loss",
         Cause::Unacknowledged,
         "set acks=all and min.insync.replicas=2: with acks=0 the application is never told of a loss",

@@ -77,6 +77,28 @@ pub enum Cause {
     NoSnapshots,
     /// A consumer commits where it is.
     CommitsFollow,
+    /// Members commit what they have processed.
+    CommitAfter,
+    /// Members commit what they have not processed yet, and may be ended.
+    CommitFirst,
+    /// Clients commit what members may not have processed yet, and members may be ended.
+    CommitAutomatic,
+    /// No member is ended.
+    MembersLive,
+    /// Members begin elsewhere than at the start.
+    ResetToEnd,
+    /// A group that commits first, and whose offsets are kept.
+    AtMostOnce,
+    /// A group that commits afterwards.
+    AtLeastOnce,
+    /// An old coordinator may answer.
+    OldCoordinator,
+    /// Committed offsets are in memory only.
+    OffsetsInMemory,
+    /// A group without members takes anybody's commit.
+    EmptyGroup,
+    /// Older generations are refused.
+    OneOwner,
     /// The user says that the target promises it.
     PromisedByTarget,
     /// The user says that each record takes effect once.
@@ -196,6 +218,40 @@ impl Cause {
             Self::CommitsFollow => {
                 "a consumer's position moves with what it is given, unless it seeks or its partitions are moved"
             }
+            Self::CommitAfter => {
+                "members commit what they have processed, so that whoever follows begins at what is not"
+            }
+            Self::CommitFirst => {
+                "members commit before they process: what one that is killed had committed and not processed, nobody is \
+                 given again"
+            }
+            Self::CommitAutomatic => {
+                "with enable.auto.commit=true the client commits what it has handed over, and a member that is killed \
+                 may not have processed it"
+            }
+            Self::MembersLive => {
+                "no planned fault ends a member, and one that lives processes what it was handed"
+            }
+            Self::ResetToEnd => {
+                "auto.offset.reset is not earliest: a group that has committed nothing begins where the log ends"
+            }
+            Self::AtMostOnce => "members commit before they process, and a group begins at what is committed",
+            Self::AtLeastOnce => {
+                "what was processed and not committed is processed again by whoever is given the partition next"
+            }
+            Self::OldCoordinator => {
+                "a coordinator that is paused or cut off may tell committed offsets of the past before it learns of its \
+                 successor"
+            }
+            Self::OffsetsInMemory => {
+                "committed offsets are records that no broker syncs before it answers, and a power failure may take them"
+            }
+            Self::EmptyGroup => {
+                "a group that has lost all its members takes the commit of one that was paused and is none any more"
+            }
+            Self::OneOwner => {
+                "a coordinator gives a partition to one member a generation, and refuses commits of older ones"
+            }
             Self::PromisedByTarget => "strict-serializable=true says that the target promises it",
             Self::EffectsExactlyOnce => {
                 "effects=exactly-once says that each record takes effect once and only once"
@@ -249,6 +305,17 @@ impl Cause {
             Self::CommitsFollow => {
                 "guarantees §3; Kafka documentation, consumer position and committed offset"
             }
+            Self::CommitAfter | Self::AtLeastOnce => "Kafka documentation, message delivery semantics",
+            Self::CommitFirst | Self::AtMostOnce => "Kafka documentation, message delivery semantics",
+            Self::CommitAutomatic => "librdkafka configuration, enable.auto.offset.store",
+            Self::MembersLive => "guarantees §4; librdkafka configuration, enable.auto.offset.store",
+            Self::ResetToEnd => "Kafka consumer configuration, auto.offset.reset",
+            Self::OldCoordinator => {
+                "guarantees §4; KIP-447, OffsetFetch is not replicated before it is answered"
+            }
+            Self::OffsetsInMemory => "guarantees §2; KIP-966",
+            Self::EmptyGroup => "Kafka's group coordinator, commits of generation -1",
+            Self::OneOwner => "guarantees §4; Kafka protocol guide, ILLEGAL_GENERATION; KIP-848",
             Self::PromisedByTarget => "the user's --set strict-serializable=true",
             Self::EffectsExactlyOnce | Self::EffectsAtLeastOnce | Self::EffectsAtMostOnce => {
                 "the user's --set effects"
@@ -297,6 +364,17 @@ impl Cause {
             Self::Fenced => "a newer session fences the older",
             Self::NoSnapshots => "Kafka does not promise otherwise",
             Self::CommitsFollow => "a consumer commits where it is",
+            Self::CommitAfter => "members commit what they have processed",
+            Self::CommitFirst => "committing before processing allows",
+            Self::CommitAutomatic => "enable.auto.commit=true allows",
+            Self::MembersLive => "no member was to die",
+            Self::ResetToEnd => "auto.offset.reset allows",
+            Self::AtMostOnce => "committing before processing rules that out",
+            Self::AtLeastOnce => "at-least-once allows",
+            Self::OldCoordinator => "an old coordinator allows",
+            Self::OffsetsInMemory => "offsets in memory allow without power",
+            Self::EmptyGroup => "a group without members allows",
+            Self::OneOwner => "older generations are refused",
             Self::PromisedByTarget => "the target promises strict serializability",
             Self::EffectsExactlyOnce => "effects=exactly-once is promised",
             Self::EffectsAtLeastOnce => "effects=at-least-once is promised",

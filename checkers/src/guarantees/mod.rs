@@ -5,6 +5,7 @@ mod advice;
 mod cause;
 mod commits;
 mod effects;
+mod groups;
 mod loss;
 mod repeats;
 mod table;
@@ -20,11 +21,12 @@ use history::{FaultClass, PlannedFault};
 pub(crate) use advice::advice;
 pub use cause::Cause;
 pub use effects::Effects;
+pub use groups::{Commits, GroupTerms};
 pub use table::GUARANTEES;
 pub(crate) use table::{
     ABORTED_READS, ACKNOWLEDGED_LOSS, ATOMICITY, AVAILABILITY, BATCHES, CLIENT_LOSS, COMMITS, DUPLICATES,
-    EFFECT_DUPLICATES, EFFECT_LOSS, END_OFFSETS, FENCING, ISOLATION, OFFSETS, ORDER, PHANTOMS, READING,
-    REAL_TIME, SERIALIZABILITY, SILENT_LOSS, UNCONFIRMED_LOSS, UNSEEN, VISIBILITY,
+    EFFECT_DUPLICATES, EFFECT_LOSS, END_OFFSETS, FENCING, ISOLATION, OFFSETS, ORDER, OWNERSHIP, PHANTOMS,
+    READING, REAL_TIME, REDELIVERY, SERIALIZABILITY, SILENT_LOSS, UNCONFIRMED_LOSS, UNSEEN, VISIBILITY,
 };
 
 use crate::Expectation;
@@ -87,7 +89,9 @@ impl Envelope {
             | FaultClass::Pause
             | FaultClass::IsolateLeader
             | FaultClass::Stop
-            | FaultClass::IsolateMinority => self.outages += 1,
+            | FaultClass::IsolateMinority
+            | FaultClass::KillCoordinator
+            | FaultClass::IsolateCoordinator => self.outages += 1,
             // Followers that are cut off, late or slow leave the ISR while their leader stays.
             FaultClass::IsolateFollowers
             | FaultClass::PartialPartition
@@ -107,7 +111,10 @@ impl Envelope {
             | FaultClass::SlowClients
             | FaultClass::KillProducer
             | FaultClass::PauseProducer
-            | FaultClass::KillReader => {}
+            | FaultClass::KillReader
+            | FaultClass::KillMember
+            | FaultClass::PauseMember
+            | FaultClass::RebalanceStorm => {}
             // Brokers are whole, and who is dropped or moved leaves its place to others in sync; an unclean election
             // needs a partition that other faults have left without a leader.
             FaultClass::ReassignReplicas
@@ -162,7 +169,9 @@ impl Envelope {
             | FaultClass::SlowClients
             | FaultClass::SlowLinks
             | FaultClass::NarrowLinks
-            | FaultClass::PauseProducer => true,
+            | FaultClass::PauseProducer
+            | FaultClass::IsolateCoordinator
+            | FaultClass::PauseMember => true,
             FaultClass::Kill
             | FaultClass::PowerFailure
             | FaultClass::PowerFailureAll
@@ -176,7 +185,10 @@ impl Envelope {
             | FaultClass::PreferredElection
             | FaultClass::UncleanElection
             | FaultClass::AddPartitions
-            | FaultClass::AlterTopicConfigs => false,
+            | FaultClass::AlterTopicConfigs
+            | FaultClass::KillCoordinator
+            | FaultClass::KillMember
+            | FaultClass::RebalanceStorm => false,
         };
         !self.unknown && self.classes.iter().any(held_back)
     }
@@ -232,6 +244,8 @@ pub struct Terms {
     pub strict_serializable: bool,
     /// Consumers committed offsets.
     pub commits: bool,
+    /// The consumers were members of a group.
+    pub group: Option<GroupTerms>,
     /// A sink was read back.
     pub sinks: bool,
     /// How often each record takes effect there, if anybody says so (`effects=…`).

@@ -1,6 +1,6 @@
 //! Every guarantee, in the order of every verdict.
 
-use super::{Cause, Guarantee, Promise, commits, effects, loss, repeats, time, transactions};
+use super::{Cause, Guarantee, Promise, commits, effects, groups, loss, repeats, time, transactions};
 
 /// No acknowledged record is lost.
 pub(crate) static ACKNOWLEDGED_LOSS: Guarantee = Guarantee {
@@ -61,8 +61,8 @@ pub(crate) static VISIBILITY: Guarantee = Guarantee {
 /// Readers get everything.
 pub(crate) static UNSEEN: Guarantee = Guarantee {
     name: "unseen",
-    promise: "a reader that caught up was given every record",
-    rule: loss::given,
+    promise: "whoever read past a record was given it",
+    rule: groups::given,
     needs_log: true,
 };
 
@@ -96,6 +96,22 @@ pub(crate) static COMMITS: Guarantee = Guarantee {
     promise: "a consumer's commits go forward, and no further than what it was given",
     rule: commits::follow,
     needs_log: false,
+};
+
+/// One owner a partition.
+pub(crate) static OWNERSHIP: Guarantee = Guarantee {
+    name: "ownership",
+    promise: "a partition of a group has one owner whose commits are taken",
+    rule: groups::ownership,
+    needs_log: false,
+};
+
+/// Once, if at all.
+pub(crate) static REDELIVERY: Guarantee = Guarantee {
+    name: "redelivery",
+    promise: "no record is processed by a group again",
+    rule: groups::redelivery,
+    needs_log: true,
 };
 
 /// The log agrees with time.
@@ -200,6 +216,8 @@ pub static GUARANTEES: &[&Guarantee] = &[
     &BATCHES,
     &OFFSETS,
     &COMMITS,
+    &OWNERSHIP,
+    &REDELIVERY,
     &REAL_TIME,
     &END_OFFSETS,
     &PHANTOMS,

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 
 use history::FaultClass::{
     self, AddPartitions, AlterTopicConfigs, DropResponses, IsolateClients, IsolateController,
-    IsolateFollowers, IsolateLeader, IsolateMinority, IsolateOneWay, Kill, KillProducer, KillReader,
-    NarrowLinks, PartialPartition, Pause, PauseProducer, PowerFailure, PowerFailureAll, PreferredElection,
-    ReassignReplicas, RollingRestart, SlowClients, SlowLinks, Stop, UncleanElection,
+    IsolateCoordinator, IsolateFollowers, IsolateLeader, IsolateMinority, IsolateOneWay, Kill,
+    KillCoordinator, KillMember, KillProducer, KillReader, NarrowLinks, PartialPartition, Pause, PauseMember,
+    PauseProducer, PowerFailure, PowerFailureAll, PreferredElection, ReassignReplicas, RebalanceStorm,
+    RollingRestart, SlowClients, SlowLinks, Stop, UncleanElection,
 };
 
 use super::*;
@@ -78,6 +79,13 @@ const PLANS: &[(&[FaultClass], bool, bool)] = &[
     (&[AlterTopicConfigs], false, false),
     (&[AddPartitions, AlterTopicConfigs, Kill, Kill], true, true),
     (&[AlterTopicConfigs, PowerFailure], true, false),
+    // A consumer group.
+    (&[KillCoordinator], true, false),
+    (&[IsolateCoordinator], true, false),
+    (&[KillCoordinator, IsolateCoordinator], true, true),
+    (&[IsolateCoordinator, IsolateFollowers], true, true),
+    (&[KillMember, PauseMember, RebalanceStorm], false, false),
+    (&[KillMember, Kill], true, false),
 ];
 
 /// Links of clients, clients themselves, and requests have nothing to do with what brokers lose.
@@ -118,6 +126,7 @@ fn cases() -> Vec<Case> {
                         transactional: bit(6),
                         strict_serializable: bit(7),
                         commits: true,
+                        group: None,
                         sinks: true,
                         effects: [None, Some(ExactlyOnce), Some(AtLeastOnce), Some(AtMostOnce)]
                             [bits as usize % 4],
@@ -222,7 +231,9 @@ fn expected(case: &Case, guarantee: &str) -> Option<Expectation> {
                 // Every isolation of a client or a coordinator; the controller is neither.
                 IsolateLeader | IsolateFollowers | IsolateMinority | IsolateOneWay | PartialPartition => true,
                 IsolateClients | SlowClients | PauseProducer => true,
+                IsolateCoordinator | PauseMember => true,
                 KillProducer | KillReader => false,
+                KillCoordinator | KillMember | RebalanceStorm => false,
                 Kill | Stop | RollingRestart | DropResponses | IsolateController => false,
                 PowerFailure | PowerFailureAll => false,
                 ReassignReplicas | PreferredElection | UncleanElection | AddPartitions

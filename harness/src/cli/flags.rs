@@ -128,9 +128,10 @@ pub(crate) struct LoadArgs {
     /// Producers, a process each
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) producers: u32,
-    /// Readers that follow the whole log, a process each
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=1000))]
-    pub(crate) consumers: u32,
+    /// Consumers, a process each: readers that follow the whole log, or members of one group, as the workload
+    /// has it [default: 1 reader, 3 members]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1000))]
+    pub(crate) consumers: Option<u32>,
     /// Bytes of every payload; its tag takes the first 32
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(32..=100_000_000))]
     pub(crate) payload_bytes: u32,

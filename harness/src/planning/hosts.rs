@@ -72,7 +72,12 @@ pub(super) const fn can(class: FaultClass) -> bool {
         | FaultClass::PreferredElection
         | FaultClass::UncleanElection
         | FaultClass::AddPartitions
-        | FaultClass::AlterTopicConfigs => true,
+        | FaultClass::AlterTopicConfigs
+        | FaultClass::KillCoordinator
+        | FaultClass::IsolateCoordinator
+        | FaultClass::KillMember
+        | FaultClass::PauseMember
+        | FaultClass::RebalanceStorm => true,
         FaultClass::IsolateClients
         | FaultClass::DropResponses
         | FaultClass::SlowClients

@@ -18,6 +18,7 @@ use broker::flaws::{FLAWS, FlawSpec};
 use history::plan::PLAN_VERSION;
 use history::{FaultClass, Load, Plan, PlannedFault, Role, TargetKind};
 use nemesis::{Timings, script};
+use workloads::Consumers;
 
 use crate::cli::flags::{LoadArgs, NO_NEMESIS, PlanArgs};
 use crate::cli::quantity::{self, Rate};
@@ -68,8 +69,11 @@ pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<Drawn> {
         (_, Some(hosts)) => hosts.brokers,
         (_, None) => 0,
     };
+    let workload = workloads::find(&args.load.workload)
+        .with_context(|| format!("there is no workload `{}`", args.load.workload))?;
+    let ground = settings::Ground { target, nodes, hosts: hosts.as_ref(), workload };
     let settings::Settled { cell, profile, filled_in } =
-        settings::settle(&args.settings, flaw_settings(args), target, nodes, hosts.as_ref(), &verbatim)?;
+        settings::settle(&args.settings, flaw_settings(args), &ground, &verbatim)?;
     let nemeses = nemeses(args, target, hosts.is_some())?;
     let is_administrative = |word: &str| class(word).is_some_and(FaultClass::is_administrative);
     let breaks = |word: &&String| applications(word).is_none() && !is_administrative(word);
@@ -87,12 +91,8 @@ pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<Drawn> {
             "clients behind `security.protocol={protocol}` cannot be disturbed: not in this build (give --nemesis none)"
         );
     }
-    let load = load(&args.load, target)?;
-    if let Some(word) = nemeses.iter().find(|word| applications(word) == Some(Role::Reader))
-        && load.readers == 0
-    {
-        bail!("nemesis `{word}` hits a reader, and there is none (give --consumers 1 or more)");
-    }
+    let load = load(&args.load, target, workload.consumers)?;
+    groups(&nemeses, workload, &load)?;
     let timings = settings::timings(&cell, hosts.is_some());
     let schedule = schedule(args, seed, &nemeses, &load, &timings)?;
     if let Some(fault) = hosts.iter().find_map(|_| schedule.iter().find(|fault| !hosts::can(fault.class))) {
@@ -101,9 +101,6 @@ pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<Drawn> {
             fault.nemesis
         );
     }
-    let workload = workloads::find(&args.load.workload)
-        .with_context(|| format!("there is no workload `{}`", args.load.workload))?;
-
     let run = seed::run_name(seed);
     let topic = args.target.topic.clone().unwrap_or_else(|| format!("highwater-{run}"));
     check_topic(&topic)?;
@@ -256,6 +253,36 @@ fn applications(word: &str) -> Option<Role> {
     class(word)?.applications()
 }
 
+/// Faults of readers need readers, those of a group a group, and its members somebody to be in it.
+fn groups(nemeses: &[String], workload: &workloads::Spec, load: &Load) -> anyhow::Result<()> {
+    let grouped = workload.consumers.commit().is_some();
+    ensure!(
+        !grouped || load.readers > 0,
+        "workload `{}` is about the members of a group (give --consumers 1 or more)",
+        workload.name
+    );
+    for word in nemeses {
+        let Some(class) = class(word) else { continue };
+        ensure!(
+            grouped || !class.is_of_groups(),
+            "nemesis `{word}` breaks a consumer group, and workload `{}` has none (give --workload group)",
+            workload.name
+        );
+        if class.applications() == Some(Role::Reader) {
+            ensure!(
+                !grouped,
+                "nemesis `{word}` hits a reader, and the consumers of workload `{}` are members of a group (give `kill-member`)",
+                workload.name
+            );
+            ensure!(
+                load.readers > 0,
+                "nemesis `{word}` hits a reader, and there is none (give --consumers 1 or more)"
+            );
+        }
+    }
+    Ok(())
+}
+
 /// Which fault when: as drawn from the seed, or as a script says.
 fn schedule(
     args: &PlanArgs,
@@ -285,7 +312,7 @@ const fn usual_duration(target: TargetKind) -> Duration {
     }
 }
 
-fn load(args: &LoadArgs, target: TargetKind) -> anyhow::Result<Load> {
+fn load(args: &LoadArgs, target: TargetKind, consumers: Consumers) -> anyhow::Result<Load> {
     ensure!(args.records != Some(0), "--records 0 would put nothing to the test (give at least 1)");
     Ok(Load {
         duration_ms: u64::try_from(args.duration.unwrap_or(usual_duration(target)).as_millis())
@@ -296,7 +323,7 @@ fn load(args: &LoadArgs, target: TargetKind) -> anyhow::Result<Load> {
         },
         records: args.records,
         producers: args.producers,
-        readers: args.consumers,
+        readers: args.consumers.unwrap_or(consumers.usual()),
         partitions: args.partitions,
         payload_bytes: args.payload_bytes,
         keys: args.keys,

@@ -80,7 +80,7 @@ fn words(args: &PlanArgs, seed: u64) -> Vec<String> {
     words.maybe("--records", records.as_ref());
     words.unless(&usual.partitions, "--partitions", partitions);
     words.unless(&usual.producers, "--producers", producers);
-    words.unless(&usual.consumers, "--consumers", consumers);
+    words.maybe("--consumers", consumers.as_ref());
     words.unless(&usual.payload_bytes, "--payload-bytes", payload_bytes);
     words.unless(&usual.keys, "--keys", keys);
     words.switch("--sync", *sync);

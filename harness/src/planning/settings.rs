@@ -7,7 +7,10 @@ use history::{Cell, Profile, Scope, TargetKind};
 use nemesis::Timings;
 use targets::kafka::aliases::own_name;
 use targets::kafka::names::{self, ENTRIES, Entry, Mapping};
-use targets::kafka::properties::{Source, Use, check_combinations, profile_defaults, read_back, redacted};
+use targets::kafka::properties::{
+    Source, Use, check_combinations, group_defaults, profile_defaults, read_back, redacted,
+};
+use workloads::Commit;
 
 use super::hosts::Hosts;
 use crate::cli::flags::SettingsArgs;
@@ -15,6 +18,7 @@ use crate::cli::flags::SettingsArgs;
 /// Kafka's own time-outs, where neither the profile nor `--set` gives others.
 const KAFKA_SESSION_TIMEOUT_MS: u64 = 9_000;
 const KAFKA_REPLICA_LAG_MS: u64 = 30_000;
+const KAFKA_GROUP_SESSION_MS: u64 = 45_000;
 
 /// Whoever is hit may be the active controller: its successor is elected first, and gives every broker a session
 /// of its own.
@@ -22,6 +26,15 @@ const CONTROLLER_MS: u64 = 4_000;
 /// What brokers need between faults: child processes of ours, and virtual machines with logs to recover.
 const RECOVERY_MS: u64 = 1_200;
 const HOSTS_RECOVERY_MS: u64 = 15_000;
+
+/// Where a run happens, and what it does there.
+#[derive(Clone, Copy)]
+pub(super) struct Ground<'a> {
+    pub(super) target: TargetKind,
+    pub(super) nodes: u32,
+    pub(super) hosts: Option<&'a Hosts>,
+    pub(super) workload: &'a workloads::Spec,
+}
 
 /// The settings of a run.
 pub(super) struct Settled {
@@ -40,11 +53,11 @@ pub(super) struct Settled {
 pub(super) fn settle(
     args: &SettingsArgs,
     flaw: &[(&str, &str)],
-    target: TargetKind,
-    nodes: u32,
-    hosts: Option<&Hosts>,
+    ground: &Ground<'_>,
     verbatim: &BTreeMap<String, String>,
 ) -> anyhow::Result<Settled> {
+    let Ground { target, nodes, hosts, workload } = *ground;
+    let commit = workload.consumers.commit();
     let mut cell = Cell::default();
     for (name, value) in &args.set {
         let entry = names::resolve(name)?;
@@ -52,6 +65,12 @@ pub(super) fn settle(
         if entry.scope == Scope::Broker && target == TargetKind::Kafka {
             bail!(
                 "setting `{name}` is the brokers', and those of --target kafka cannot be set (set it on the cluster)"
+            );
+        }
+        if entry.is_of_members() && commit.is_none() {
+            bail!(
+                "setting `{name}` is for members of a consumer group, and workload `{}` has none (give --workload group)",
+                workload.name
             );
         }
         cell.scope_mut(entry.scope).insert(entry.name.to_owned(), value.clone());
@@ -88,6 +107,26 @@ pub(super) fn settle(
         },
         Profile::from,
     );
+    if commit.is_some() {
+        let newer = [&cell.librdkafka, &cell.consumer, verbatim];
+        let newer = newer.iter().any(|of| of.get("group.protocol").is_some_and(|it| it == "consumer"));
+        for (scope, name, value) in group_defaults(profile, target != TargetKind::Kafka, newer) {
+            let hosts = scope == Scope::Broker && target != TargetKind::Reference;
+            if hosts || cell.scope(scope).contains_key(name) || overridden(scope, name, value) {
+                continue;
+            }
+            cell.scope_mut(scope).insert(name.to_owned(), value.to_owned());
+            filled_in.push(format!("{}.{name}={value}", prefix(scope)));
+        }
+    }
+    let committed = cell.consumer.get("enable.auto.commit").is_some_and(|value| value == "true")
+        || verbatim.get("enable.auto.commit").is_some_and(|value| value == "true");
+    if commit == Some(Commit::BeforeProcessing) && committed {
+        bail!(
+            "members of workload `{}` commit by themselves (leave out `enable.auto.commit=true`, or give --workload group)",
+            workload.name
+        );
+    }
     for (scope, name, value) in profile_defaults(profile) {
         let foreign = *scope == Scope::Broker && target != TargetKind::Reference;
         if foreign || cell.scope(*scope).contains_key(*name) || overridden(*scope, name, value) {
@@ -103,7 +142,8 @@ pub(super) fn settle(
 
     check_combinations(&cell, (target != TargetKind::Kafka).then_some(nodes))?;
     let source = Source { cell: &cell, profile, bootstrap: "127.0.0.1:9092", verbatim, run: "plan" };
-    for client in [Use::Producer, Use::Reader] {
+    let consumer = if commit.is_some() { Use::Member } else { Use::Reader };
+    for client in [Use::Producer, consumer] {
         read_back(&source.config(client))
             .map_err(|error| anyhow!("librdkafka refuses a property: {error} (see -X and --config)"))?;
     }
@@ -179,8 +219,21 @@ pub(super) fn timings(cell: &Cell, on_hosts: bool) -> Timings {
     Timings {
         session_timeout_ms: session_timeout_ms + if on_hosts { CONTROLLER_MS } else { 0 },
         replica_lag_ms: ms("replica.lag.time.max.ms", KAFKA_REPLICA_LAG_MS),
+        group_session_ms: group_session_ms(cell),
         recovery_ms: if on_hosts { HOSTS_RECOVERY_MS } else { RECOVERY_MS },
     }
+}
+
+/// After how long without a heartbeat a member is out: its own setting, or under the newer protocol the brokers'.
+fn group_session_ms(cell: &Cell) -> u64 {
+    let consumer = |name: &str| cell.librdkafka.get(name).or_else(|| cell.consumer.get(name));
+    let newer = consumer("group.protocol").is_some_and(|protocol| protocol == "consumer");
+    let told = if newer {
+        cell.broker.get("group.consumer.session.timeout.ms")
+    } else {
+        consumer("session.timeout.ms")
+    };
+    told.and_then(|value| value.parse().ok()).unwrap_or(KAFKA_GROUP_SESSION_MS)
 }
 
 const fn prefix(scope: Scope) -> &'static str {

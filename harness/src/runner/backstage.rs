@@ -2,11 +2,16 @@
 //! and answers.
 
 use std::sync::mpsc::{Sender, channel};
+use std::thread;
+use std::time::Duration;
 
-use history::{Application, Manner, NodeId, Partition, Role};
+use history::{Application, Manner, Nanos, NodeId, Partition, Role, clock};
 use nemesis::{Administrator, Applications, Cluster, FaultError, Link, Touched};
 
 use super::message::Message;
+
+/// How often somebody who rests asks whether it may go on.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// What is asked of whoever holds the applications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +26,10 @@ pub(crate) enum Verb {
     Pause(Application),
     /// Continue one.
     Resume(Application),
+    /// Ask one to end in an orderly way.
+    Leave(Application),
+    /// May faults go on?
+    GoOn,
 }
 
 /// One question, and where its answer goes: those at work, or why it could not be done.
@@ -69,6 +78,23 @@ impl Applications for Backstage {
     }
     fn resume(&self, application: Application) -> Result<(), FaultError> {
         self.order("continue", application, Verb::Resume(application))
+    }
+    fn leave(&self, application: Application) -> Result<(), FaultError> {
+        self.order("end", application, Verb::Leave(application))
+    }
+    fn rest(&self, duration: Duration) -> bool {
+        let ends =
+            Nanos(clock::now().0.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)));
+        loop {
+            if self.ask(Verb::GoOn).is_err() {
+                return false;
+            }
+            let left = Duration::from_nanos(ends.since(clock::now()));
+            if left.is_zero() {
+                return true;
+            }
+            thread::sleep(left.min(LOOK));
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use history::clock::ClockIdentity;
-use history::{Event, Nanos, Note, Phase, Plan, Recorder, Role, clock};
+use history::{Event, FaultClass, Nanos, Note, Phase, Plan, PlannedFault, Recorder, Role, clock};
 use nemesis::Injected;
 use results::RunDir;
 use targets::actors::protocol::{AdminReply, AdminRequest, Command};
@@ -15,7 +15,7 @@ use targets::process::Supervisor;
 use super::administration::Inquiry;
 use super::backstage::{Request, Verb};
 use super::breakable::Breakable;
-use super::crew::{Casting, Crew, Said, is_admin, is_reader};
+use super::crew::{Casting, Crew, Said, is_admin, is_consumer};
 use super::failure::Failure;
 use super::faults::{Executor, FaultReport};
 use super::message::{Message, actor_lines};
@@ -26,6 +26,8 @@ use super::{Arm, RunOptions};
 /// How often a wait looks up from its channel.
 const LOOK: Duration = Duration::from_millis(50);
 const NANOS_PER_MILLI: u64 = 1_000_000;
+/// A storm ends a member about so often.
+const STORM_STEP_MS: u64 = 400;
 
 /// A run under way.
 pub(crate) struct Conductor<'a> {
@@ -45,6 +47,8 @@ pub(crate) struct Conductor<'a> {
     pub(crate) stop_load: Option<String>,
     /// Everything is being ended: nobody is started any more.
     pub(crate) ending: bool,
+    /// Faults are to end.
+    healing: bool,
     /// What went wrong beside the run's course; none of these keeps it from going on.
     pub(crate) troubles: Vec<Failure>,
     /// When the run must stop, if ever.
@@ -75,7 +79,7 @@ impl<'a> Conductor<'a> {
     pub(crate) fn new(plan: &'a Plan, options: &'a RunOptions, dir: &'a RunDir) -> Result<Self, Failure> {
         let (sender, messages) = channel();
         // Whoever is killed has a successor with a segment of its own.
-        let successors = plan.schedule.iter().filter(|fault| fault.class.ends_applications()).count() as u64;
+        let successors: u64 = plan.schedule.iter().map(successors).sum();
         let segments = u64::from(plan.load.producers + plan.load.readers + 1) + successors;
         let share = options.max_disk_bytes / segments;
         let record_failed = |error| Failure::indeterminate(with_causes(&error));
@@ -107,6 +111,7 @@ impl<'a> Conductor<'a> {
             created: false,
             stop_load: None,
             ending: false,
+            healing: false,
             troubles: Vec::new(),
             end: options
                 .max_duration
@@ -249,6 +254,10 @@ impl<'a> Conductor<'a> {
                 self.progress
                     .detail(&format!("  node {node} {}", if *fenced { "fenced" } else { "unfenced" }));
             }
+            Note::Coordinator { node } => {
+                let node = node.map_or_else(|| "nobody".to_owned(), |node| format!("node {node}"));
+                self.progress.detail(&format!("  the group is coordinated by {node}"));
+            }
             Note::NodeDied { node, status } => {
                 self.progress.say(&format!("  node {node} died by itself: {status}"))
             }
@@ -299,6 +308,11 @@ impl<'a> Conductor<'a> {
             }
             Verb::Pause(application) => self.crew.pause(application).map(|()| Vec::new()),
             Verb::Resume(application) => self.crew.resume(application).map(|()| Vec::new()),
+            Verb::Leave(application) => self.crew.leave(application).map(|()| Vec::new()),
+            Verb::GoOn if self.ending || self.healing || self.stop_load.is_some() => {
+                Err("faults are to end".to_owned())
+            }
+            Verb::GoOn => Ok(Vec::new()),
         };
         // Whoever asked is gone only if it panicked.
         let _ = request.reply.send(done);
@@ -332,7 +346,7 @@ impl<'a> Conductor<'a> {
         let total = u32::try_from(shown).unwrap_or(u32::MAX).min(self.partitions_asked);
         if total > self.casting.partitions {
             self.casting.partitions = total;
-            self.crew.tell(is_reader, &Command::Partitions { total });
+            self.crew.tell(is_consumer, &Command::Partitions { total });
         }
     }
 
@@ -370,6 +384,7 @@ impl<'a> Conductor<'a> {
     pub(crate) fn heal(&mut self) -> Result<(), Failure> {
         if let Some(executor) = self.executor.take() {
             executor.stop();
+            self.healing = true;
             // Applications are healed by us, and the topic by the admin actor, whatever else there is to hear.
             let (mut unheard, mut heard) = (Vec::new(), Ok(()));
             while !executor.is_over() {
@@ -389,6 +404,14 @@ impl<'a> Conductor<'a> {
             self.take_in_all()?;
         }
         Ok(())
+    }
+}
+
+/// How many sessions of applications a fault may make necessary, at most or nearly so.
+fn successors(fault: &PlannedFault) -> u64 {
+    match fault.class {
+        FaultClass::RebalanceStorm => fault.duration_ms / STORM_STEP_MS + 1,
+        class => u64::from(class.ends_applications()),
     }
 }
 

@@ -209,9 +209,9 @@ pub(crate) fn is_producer(job: &Job) -> bool {
     matches!(job, Job::Producer | Job::Bare)
 }
 
-/// Readers that follow the log.
-pub(crate) fn is_reader(job: &Job) -> bool {
-    matches!(job, Job::Reader)
+/// Consumers of either kind: readers that follow the log, and members of a group.
+pub(crate) fn is_consumer(job: &Job) -> bool {
+    matches!(job, Job::Reader | Job::Member)
 }
 
 /// The drain.

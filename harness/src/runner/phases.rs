@@ -8,13 +8,14 @@ use targets::actors::protocol::{AdminReply, AdminRequest, Command, Job};
 use targets::causes::with_causes;
 use targets::front::FrontCluster;
 use targets::hosts::{HostCluster, HostsOptions};
+use targets::kafka::properties::group_of;
 use targets::reference::{ClusterOptions, Proxied, ReferenceCluster};
 
 use super::Arm;
 use super::backstage::Backstage;
 use super::breakable::all_running;
 use super::conductor::{Conductor, Waited, millis};
-use super::crew::{is_drain, is_producer, is_reader};
+use super::crew::{is_consumer, is_drain, is_producer};
 use super::failure::Failure;
 use super::faults::Executor;
 use crate::state;
@@ -64,8 +65,9 @@ impl Conductor<'_> {
         }
         self.ask(AdminRequest::DescribeTopic { timeout_ms: millis(PROBE) }, PROBE)?;
         self.watch_partitions()?;
+        let consumer = if self.group().is_some() { Job::Member } else { Job::Reader };
         for index in 0..self.plan.load.readers {
-            self.crew.start(&self.casting, Job::Reader, index)?;
+            self.crew.start(&self.casting, consumer.clone(), index)?;
         }
         let job = if self.options.arm == Arm::Bare { Job::Bare } else { Job::Producer };
         for index in 0..self.plan.load.producers {
@@ -87,9 +89,18 @@ impl Conductor<'_> {
         let started = ReferenceCluster::start(options, &self.casting.supervisor);
         let mut cluster = started.map_err(|error| Failure::preflight(with_causes(&error)))?;
         cluster.set_topic(&self.plan.topic);
+        if let Some(group) = self.group() {
+            cluster.set_group(&group);
+        }
         self.casting.bootstrap = cluster.bootstrap();
         self.cluster = Some(Box::new(cluster));
         Ok(())
+    }
+
+    /// The run's consumer group, if its consumers are one.
+    fn group(&self) -> Option<String> {
+        let workload = workloads::find(&self.plan.workload)?;
+        workload.consumers.commit().map(|_| group_of(&self.plan.run))
     }
 
     /// Whether a fault may hit brokers or links, so that connections have to go through the proxy.
@@ -108,6 +119,7 @@ impl Conductor<'_> {
             tag: state::unique(),
             lease_s: LEASE_S,
             topic: self.plan.topic.clone(),
+            group: self.group(),
             quorum_loss: hosts.lab || self.options.allow_quorum_loss,
         };
         let connected =
@@ -267,11 +279,11 @@ impl Conductor<'_> {
     pub(crate) fn drain(&mut self, fences: BTreeMap<Partition, Offset>) -> Result<(), Failure> {
         self.enter(Phase::Drain, "draining")?;
         let deadline_ms = millis(DRAIN);
-        self.crew.tell(is_reader, &Command::Finish { fences: fences.clone(), deadline_ms });
+        self.crew.tell(is_consumer, &Command::Finish { fences: fences.clone(), deadline_ms });
         self.casting.history_bytes_max = u64::MAX / 2;
         self.crew.start(&self.casting, Job::Drain { fences, deadline_ms }, 0)?;
         let finished =
-            |run: &mut Self| run.crew.of(|job| is_drain(job) || is_reader(job)).all(|actor| actor.done);
+            |run: &mut Self| run.crew.of(|job| is_drain(job) || is_consumer(job)).all(|actor| actor.done);
         let aborted = |run: &Self| run.signals.len() > 1;
         self.wait(DRAIN + EXIT, |run| finished(run) || aborted(run))?;
         Ok(())

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use history::{Application, Role};
-use targets::actors::protocol::Job;
+use targets::actors::protocol::{Command, Job};
 use targets::causes::with_causes;
 
 use super::crew::{Actor, Casting, Crew};
@@ -50,10 +50,26 @@ impl Crew {
         if !std::mem::take(&mut actor.awaited) || !wanted {
             return Ok(());
         }
+        if !actor.done {
+            // It was to leave, and has not in time.
+            self.kill(application)?;
+        }
+        let actor = self.latest(application)?;
+        actor.awaited = false;
         let (job, session) = (actor.job.clone(), actor.session);
         let sent_before = actor.sent_before + sent(casting, application, session, actor.totals.sent)?;
         let cast = self.cast(casting, job, (application.index, session + 1), sent_before);
         cast.map_err(|failure| failure.text)
+    }
+
+    /// Asks an application's session under way to end in an orderly way; its successor is waited for.
+    pub(crate) fn leave(&mut self, application: Application) -> Result<(), String> {
+        let actor = self.latest(application)?;
+        actor.awaited = true;
+        let line = serde_json::to_string(&Command::Stop).map_err(|error| with_causes(&error))?;
+        // One that is gone already needs no telling.
+        let _ = actor.child.send_line(&line);
+        Ok(())
     }
 
     /// Stops an application.

@@ -5,7 +5,7 @@ use crate::event::Role;
 /// Format version: readers take the same major version only, and any older minor one.
 pub(crate) const MAJOR: u16 = 1;
 /// Raised when something is added that an older reader reports as damage.
-const MINOR: u16 = 2;
+const MINOR: u16 = 3;
 /// Bytes of a header, and of a row, so that rows stay aligned to their commit word.
 pub(super) const HEADER_BYTES: usize = 64;
 const MAGIC: [u8; 8] = *b"hwsegmnt";
@@ -119,6 +119,7 @@ const fn role_code(role: Role) -> u8 {
         Role::Drain => 5,
         Role::Client => 6,
         Role::Sink => 7,
+        Role::Member => 8,
     }
 }
 
@@ -131,6 +132,7 @@ const fn role_of(code: u8) -> Option<Role> {
         5 => Role::Drain,
         6 => Role::Client,
         7 => Role::Sink,
+        8 => Role::Member,
         _ => return None,
     })
 }
@@ -143,7 +145,7 @@ mod tests {
 
     #[test]
     fn every_role_comes_back() {
-        for code in 1..=7 {
+        for code in 1..=8 {
             let role = role_of(code).expect("a role for every code");
             assert_eq!(role_code(role), code);
             let header = Header::new(role, 7, 2);

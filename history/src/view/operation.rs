@@ -39,6 +39,15 @@ pub struct Detail {
     pub seek_to_beginning: bool,
     /// The partitions that a rebalance gave or took while the operation ran.
     pub rebalanced: Vec<Partition>,
+    /// Of these, the partitions that its process was given.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub assigned: Vec<Partition>,
+    /// Of these, the partitions that were taken from it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub revoked: Vec<Partition>,
+    /// They were lost rather than revoked: its group had gone on without it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub lost: bool,
     /// Offsets committed: the next to be read.
     pub committed: Vec<(Partition, Offset)>,
     /// Of each of its sends, in order, the place of the record that it was made of, if it was made of one

@@ -284,6 +284,7 @@ pub fn worker_name(role: Role, index: u32, session: u32) -> String {
         Role::Drain => "drain",
         Role::Client => "client",
         Role::Sink => "sink",
+        Role::Member => "member",
     };
     if session == 0 { format!("{role}-{index}") } else { format!("{role}-{index}.{session}") }
 }

@@ -18,7 +18,8 @@ longer than its session.",
     nemesis: &Kill,
 };
 
-struct Kill;
+/// Kills the nodes it aims at; healing starts them again.
+pub(super) struct Kill;
 
 impl Nemesis for Kill {
     fn aim(&self, fault: &PlannedFault, cluster: &dyn Cluster) -> Result<Injected, FaultError> {

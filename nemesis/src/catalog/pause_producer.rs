@@ -1,10 +1,9 @@
 //! `pause-producer`: a producing application is stopped (SIGSTOP) and continued later.
 
-use history::{FaultClass, PlannedFault};
+use history::FaultClass;
 
-use crate::applications::{aim, none_runs, of};
-use crate::cluster::{Cluster, FaultError, Touched};
-use crate::spec::{Injected, Nemesis, Spec};
+use crate::applications::Pauses;
+use crate::spec::Spec;
 
 pub(crate) static SPEC: Spec = Spec {
     name: "pause-producer",
@@ -16,28 +15,5 @@ for lost that were served. It has bitten if the application sent nothing in that
 whole: it needs no host and works on every target.",
     class: FaultClass::PauseProducer,
     duration_ms: |timings| timings.session_timeout_ms + 1000,
-    nemesis: &PauseProducer,
+    nemesis: &Pauses,
 };
-
-struct PauseProducer;
-
-impl Nemesis for PauseProducer {
-    fn aim(&self, fault: &PlannedFault, cluster: &dyn Cluster) -> Result<Injected, FaultError> {
-        aim(fault, cluster)
-    }
-
-    fn inject(&self, _: &PlannedFault, aim: &Injected, cluster: &mut dyn Cluster) -> Result<(), FaultError> {
-        let applications = of(cluster)?;
-        aim.applications.iter().try_for_each(|hit| applications.pause(*hit))
-    }
-
-    fn verify(&self, aim: &Injected, cluster: &dyn Cluster) -> bool {
-        none_runs(aim, cluster)
-    }
-
-    fn heal(&self, aim: &Injected, cluster: &mut dyn Cluster) -> Result<Touched, FaultError> {
-        let applications = of(cluster)?;
-        aim.applications.iter().try_for_each(|hit| applications.resume(*hit))?;
-        Ok(Touched::default())
-    }
-}

@@ -32,6 +32,7 @@ pub(super) fn all(history: &History, subject: &Subject) -> Vec<Side> {
             Role::Reader => "reader",
             Role::Client => "client",
             Role::Sink => "sink",
+            Role::Member => "member",
             Role::Runner | Role::Admin => continue,
         };
         let seen = if session.reads_log() {

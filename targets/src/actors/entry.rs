@@ -8,7 +8,7 @@ use nix::sys::signal::{SigSet, Signal};
 
 use super::protocol::{ActorEvent, ActorSpec, Command, FailureKind, Job};
 use super::shared::{Line, Session, say};
-use super::{admin, bare, drain, producer, reader};
+use super::{admin, bare, drain, member, producer, reader};
 use crate::causes::with_causes;
 use crate::process::{GuardError, die_with_parent};
 
@@ -79,6 +79,7 @@ pub(super) fn act(spec: ActorSpec, commands: Receiver<Command>, line: Line) -> R
     match job {
         Job::Producer => producer::act(session),
         Job::Reader => reader::act(session),
+        Job::Member => member::act(session),
         Job::Drain { fences, deadline_ms } => drain::act(session, &fences, deadline_ms),
         Job::Admin => admin::act(session),
         Job::Bare => bare::act(session),

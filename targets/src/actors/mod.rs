@@ -8,6 +8,7 @@ mod administration;
 mod bare;
 mod drain;
 mod entry;
+mod member;
 mod producer;
 pub mod protocol;
 mod reader;

@@ -46,6 +46,9 @@ pub enum Job {
     Producer,
     /// Follows the log until [`Command::Finish`] and the fences.
     Reader,
+    /// Joins the run's group, and processes what it is handed until [`Command::Finish`] and the group is past the
+    /// fences.
+    Member,
     /// Reads every partition to its fence.
     Drain {
         /// The fences.
@@ -67,6 +70,7 @@ impl Job {
         match self {
             Self::Producer | Self::Bare => Role::Producer,
             Self::Reader => Role::Reader,
+            Self::Member => Role::Member,
             Self::Drain { .. } => Role::Drain,
             Self::Admin => Role::Admin,
         }

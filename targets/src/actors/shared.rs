@@ -78,6 +78,13 @@ impl Session {
     /// Puts the beginning of the session on record, with the client's effective settings.
     pub(super) fn begin(&mut self, config: Option<&ClientConfig>) -> Result<(), ActorError> {
         let effective = config.map(read_back).transpose()?.unwrap_or_else(BTreeMap::new);
+        self.started(effective)?;
+        self.ready();
+        Ok(())
+    }
+
+    /// Puts the beginning of the session on record; [`Session::ready`] is to follow.
+    pub(super) fn started(&mut self, effective: BTreeMap<String, String>) -> Result<(), ActorError> {
         let note = Note::SessionStarted {
             role: self.spec.job.role(),
             index: self.spec.index,
@@ -86,9 +93,12 @@ impl Session {
             clock: ClockIdentity::here(),
             effective,
         };
-        self.note(note)?;
+        self.note(note)
+    }
+
+    /// Tells the runner that it may begin.
+    pub(super) fn ready(&self) {
         self.say(&ActorEvent::Ready);
-        Ok(())
     }
 
     pub(super) fn record(&mut self, at: Nanos, event: &Event) -> Result<(), ActorError> {

@@ -69,7 +69,7 @@ impl FrontCluster {
         }
         let followed: Vec<_> =
             brokers.into_iter().map(|(id, host, port)| (NodeId(id), format!("{host}:{port}"))).collect();
-        let watch = Watch::start(topic, &followed).map_err(FrontError::Open)?;
+        let watch = Watch::start(topic, None, &followed).map_err(FrontError::Open)?;
         Ok(Self { relay, watch, stop: Some(stop), thread })
     }
 

@@ -39,6 +39,8 @@ pub struct HostsOptions<'a> {
     pub lease_s: u32,
     /// The topic whose leaders are followed.
     pub topic: String,
+    /// The consumer group whose coordinator is followed, if the run has one.
+    pub group: Option<String>,
     /// More than a minority may be down at once.
     pub quorum_loss: bool,
 }
@@ -128,7 +130,7 @@ impl HostCluster {
     /// # Errors
     /// If a host cannot be reached, its broker does not run, or a fault is on record here or there.
     pub fn connect(options: HostsOptions<'_>) -> Result<Self, HostsError> {
-        let HostsOptions { file, journal, tag, lease_s, topic, quorum_loss } = options;
+        let HostsOptions { file, journal, tag, lease_s, topic, group, quorum_loss } = options;
         if let Some(entry) = journal.entries()?.into_iter().find(|entry| entry.cluster_file == file.path) {
             let Entry { fault, host, .. } = entry;
             return Err(HostsError::Open { fault, host, file: file.path.clone() });
@@ -149,7 +151,7 @@ impl HostCluster {
             open: Arc::clone(&host.open),
         });
         let lease = Lease::start(leased.collect(), tag.clone(), lease_s).map_err(HostsError::Watch)?;
-        let watch = Watch::start(&topic, &brokers).map_err(HostsError::Watch)?;
+        let watch = Watch::start(&topic, group.as_deref(), &brokers).map_err(HostsError::Watch)?;
         let (file, open) = (file.path.clone(), Vec::new());
         Ok(Self { hosts, journal, file, tag, lease_s, quorum_loss, open, count: 0, watch, _lease: lease })
     }
@@ -363,6 +365,10 @@ impl Cluster for HostCluster {
 
     fn leader(&self, partition: Partition) -> Option<NodeId> {
         self.cluster_view().partitions.get(&partition)?.leader
+    }
+
+    fn coordinator(&self) -> Option<NodeId> {
+        self.watch.coordinator()
     }
 
     fn partitions(&self) -> Vec<Partition> {

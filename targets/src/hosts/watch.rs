@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use history::{Nanos, NodeId, Note, Partition, clock};
+use wire::coordinator;
+use wire::frame::FrameError;
 use wire::metadata::{self, Believed};
 
 use crate::view::{ClusterView, PartitionView};
@@ -29,6 +31,8 @@ pub(super) struct Known {
     hit: BTreeSet<NodeId>,
     /// When each broker last counted itself among those that serve.
     serving: BTreeMap<NodeId, Nanos>,
+    /// Who coordinates the run's group.
+    coordinator: Option<NodeId>,
     notes: Vec<(Nanos, Note)>,
 }
 
@@ -70,6 +74,19 @@ impl Known {
     }
 }
 
+impl Known {
+    /// Somebody that a fault keeps from the news says nothing new, and nobody else names one that it keeps so once
+    /// another is known.
+    fn hear_coordinator(&mut self, from: NodeId, node: Option<NodeId>, at: Nanos) {
+        let behind = self.coordinator.is_some() && node.is_some_and(|node| self.hit.contains(&node));
+        if node.is_none() || node == self.coordinator || self.hit.contains(&from) || behind {
+            return;
+        }
+        self.coordinator = node;
+        self.notes.push((at, Note::Coordinator { node }));
+    }
+}
+
 /// Whether two views of a partition say something different, whenever they were had.
 fn differs(one: &PartitionView, other: &PartitionView) -> bool {
     let sorted = |nodes: &[NodeId]| nodes.iter().copied().collect::<BTreeSet<_>>();
@@ -87,20 +104,27 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Starts asking brokers, by their addresses.
-    pub(crate) fn start(topic: &str, brokers: &[(NodeId, String)]) -> io::Result<Self> {
+    /// Starts asking brokers, by their addresses; also about a group, if there is one to follow.
+    pub(crate) fn start(topic: &str, group: Option<&str>, brokers: &[(NodeId, String)]) -> io::Result<Self> {
+        let of_group = group.map(coordinator::question).transpose().map_err(io::Error::other)?;
         let question = metadata::question(topic).map_err(io::Error::other)?;
         let nodes: Vec<_> = brokers.iter().map(|(node, _)| *node).collect();
         let mut watch = Self { known: Arc::default(), stops: Vec::new(), threads: Vec::new() };
         for (node, address) in brokers.iter().cloned() {
             let (known, nodes, question) = (Arc::clone(&watch.known), nodes.clone(), question.clone());
+            let of_group = of_group.clone();
             let (stop, stopped) = channel();
             let thread = std::thread::Builder::new().name(format!("watch-{node}")).spawn(move || {
                 let mut connection = None;
                 while matches!(stopped.recv_timeout(EVERY), Err(RecvTimeoutError::Timeout)) {
                     // A broker that does not answer has nothing to tell.
-                    match ask(&mut connection, &address, &question) {
+                    match ask(&mut connection, &address, &question, metadata::answer) {
                         Ok(believed) => lock(&known).hear(node, &nodes, &believed, clock::now()),
+                        Err(_) => connection = None,
+                    }
+                    let Some(question) = &of_group else { continue };
+                    match ask(&mut connection, &address, question, coordinator::answer) {
+                        Ok(found) => lock(&known).hear_coordinator(node, found.map(NodeId), clock::now()),
                         Err(_) => connection = None,
                     }
                 }
@@ -115,6 +139,11 @@ impl Watch {
     pub(crate) fn view(&self) -> ClusterView {
         let known = lock(&self.known);
         ClusterView { partitions: known.partitions.clone(), fenced: known.fenced.clone() }
+    }
+
+    /// Who coordinates the group that is followed.
+    pub(super) fn coordinator(&self) -> Option<NodeId> {
+        lock(&self.known).coordinator
     }
 
     /// What has changed since the last call.
@@ -172,7 +201,12 @@ impl Drop for Watch {
     }
 }
 
-fn ask(connection: &mut Option<TcpStream>, address: &str, question: &[u8]) -> io::Result<Believed> {
+fn ask<T>(
+    connection: &mut Option<TcpStream>,
+    address: &str,
+    question: &[u8],
+    answer: fn(&mut BytesMut) -> Result<Option<T>, FrameError>,
+) -> io::Result<T> {
     let stream = match connection {
         Some(stream) => stream,
         None => connection.insert(connect(address)?),
@@ -181,8 +215,8 @@ fn ask(connection: &mut Option<TcpStream>, address: &str, question: &[u8]) -> io
     let mut buffer = BytesMut::new();
     let mut chunk = [0; 8192];
     loop {
-        if let Some(believed) = metadata::answer(&mut buffer).map_err(io::Error::other)? {
-            return Ok(believed);
+        if let Some(answer) = answer(&mut buffer).map_err(io::Error::other)? {
+            return Ok(answer);
         }
         match stream.read(&mut chunk)? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -230,6 +264,18 @@ mod tests {
         assert_eq!((view.leader, view.epoch), (Some(NodeId(2)), 5));
         assert!(known.fenced.contains(&NodeId(1)), "who is behind does not say that it is back");
         assert_eq!(known.notes.len(), 3, "two states of the partition, one fencing");
+    }
+
+    #[test]
+    fn a_coordinator_that_is_cut_off_does_not_name_itself_again() {
+        let mut known = Known::default();
+        known.hear_coordinator(NodeId(2), Some(NodeId(1)), Nanos(1));
+        known.hit.insert(NodeId(1));
+        known.hear_coordinator(NodeId(2), Some(NodeId(3)), Nanos(2));
+        known.hear_coordinator(NodeId(1), Some(NodeId(1)), Nanos(3));
+        known.hear_coordinator(NodeId(3), Some(NodeId(1)), Nanos(4));
+        known.hear_coordinator(NodeId(3), None, Nanos(5));
+        assert_eq!((known.coordinator, known.notes.len()), (Some(NodeId(3)), 2));
     }
 
     #[test]

@@ -53,6 +53,24 @@ pub enum CombinationError {
         /// Nodes of the reference cluster.
         nodes: u64,
     },
+    /// The coordinator decides it under the newer protocol.
+    #[error(
+        "`group.protocol=consumer` leaves `{name}` to the brokers (leave it out; they have group.consumer.session.timeout.ms and group.consumer.heartbeat.interval.ms)"
+    )]
+    ConsumerProtocol {
+        /// As given.
+        name: &'static str,
+    },
+    /// A member would be out before it may have polled.
+    #[error(
+        "`session.timeout.ms={session}` is more than `max.poll.interval.ms={poll}` (raise max.poll.interval.ms)"
+    )]
+    PollInterval {
+        /// As given.
+        session: u64,
+        /// As given.
+        poll: u64,
+    },
     /// Records would time out before they are sent.
     #[error("`delivery.timeout.ms={timeout}` is not more than `linger.ms={linger}` (raise it)")]
     Linger {
@@ -62,6 +80,10 @@ pub enum CombinationError {
         linger: u64,
     },
 }
+
+/// What a member of the newer protocol is told by its coordinator instead (KIP-848); librdkafka refuses these then.
+const CLASSIC_ONLY: [&str; 3] =
+    ["heartbeat.interval.ms", "partition.assignment.strategy", "session.timeout.ms"];
 
 /// A producer's properties by their own names: what was set, and what was passed verbatim, which wins.
 fn producer_properties(cell: &Cell) -> BTreeMap<&str, String> {
@@ -92,6 +114,7 @@ pub fn check_combinations(cell: &Cell, nodes: Option<u32>) -> Result<(), Combina
             return Err(CombinationError::IdempotenceRetries);
         }
     }
+    check_members(cell)?;
     let topic = |name: &str| cell.topic.get(name).and_then(|value| value.parse::<u64>().ok());
     let replicas = topic("replication.factor").unwrap_or(1);
     if let Some(min_insync) = topic("min.insync.replicas").filter(|count| *count > replicas) {
@@ -107,6 +130,23 @@ pub fn check_combinations(cell: &Cell, nodes: Option<u32>) -> Result<(), Combina
         return Err(CombinationError::Linger { timeout, linger });
     }
     Ok(())
+}
+
+/// Settings of members that cannot be together.
+fn check_members(cell: &Cell) -> Result<(), CombinationError> {
+    let given = |name: &str| cell.librdkafka.get(name).or_else(|| cell.consumer.get(name));
+    if given("group.protocol").is_some_and(|protocol| protocol == "consumer")
+        && let Some(name) = CLASSIC_ONLY.into_iter().find(|name| given(name).is_some())
+    {
+        return Err(CombinationError::ConsumerProtocol { name });
+    }
+    let number = |name: &str| given(name).and_then(|value| value.parse::<u64>().ok());
+    match (number("session.timeout.ms"), number("max.poll.interval.ms")) {
+        (Some(session), Some(poll)) if session > poll => {
+            Err(CombinationError::PollInterval { session, poll })
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ pub mod aliases;
 mod changes;
 mod combinations;
 mod context;
+pub mod member;
 pub mod names;
 pub mod outcomes;
 pub mod producer;

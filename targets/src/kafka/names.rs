@@ -27,6 +27,10 @@ pub enum Mapping {
     Renamed(&'static str),
     /// librdkafka calls it this, and counts KiB instead of bytes.
     Kibibytes(&'static str),
+    /// librdkafka knows it by the same name, and members of a group are told.
+    Member,
+    /// Members of a group keep to it themselves.
+    ByMember,
     /// It goes to the brokers as it is.
     Server,
     /// It is told to nobody: what people say that the target or an application promises, for the judgement.
@@ -84,13 +88,14 @@ fn suggestion(nearest: &Option<String>) -> String {
 }
 
 const NOT_BUILT: &str = "not in this build";
-const BY_HARNESS: &str = "highwater decides it for every client (pass it with -X to insist)";
 const SECURITY: &str = "security goes to librdkafka by its own names (pass it with -X or --config)";
 const APPLICATION: &str = "highwater's own applications decide it";
 const ACKS: &[&str] = &["0", "1", "all", "-1"];
 const CODECS: &[&str] = &["none", "gzip", "snappy", "lz4", "zstd"];
 const TOPIC_CODECS: &[&str] = &["producer", "uncompressed", "none", "gzip", "snappy", "lz4", "zstd"];
 const EFFECTS: &[&str] = &["exactly-once", "at-least-once", "at-most-once"];
+const RESETS: &[&str] = &["earliest", "latest", "none"];
+const PROTOCOLS: &[&str] = &["classic", "consumer"];
 const ANY: Kind = Kind::Integer(-1);
 const NATURAL: Kind = Kind::Integer(0);
 const POSITIVE: Kind = Kind::Integer(1);
@@ -180,17 +185,17 @@ pub static ENTRIES: &[Entry] = &[
     consumer("receive.buffer.bytes", NATURAL, Mapping::Renamed("socket.receive.buffer.bytes")),
     consumer("key.deserializer", Kind::Text, Mapping::Refused(APPLICATION)),
     consumer("value.deserializer", Kind::Text, Mapping::Refused(APPLICATION)),
-    consumer("auto.offset.reset", Kind::Text, Mapping::Refused(BY_HARNESS)),
-    consumer("group.id", Kind::Text, Mapping::Refused(NOT_BUILT)),
-    consumer("group.instance.id", Kind::Text, Mapping::Refused(NOT_BUILT)),
-    consumer("group.protocol", Kind::Text, Mapping::Refused(NOT_BUILT)),
-    consumer("partition.assignment.strategy", Kind::Text, Mapping::Refused(NOT_BUILT)),
-    consumer("enable.auto.commit", Kind::Bool, Mapping::Refused(NOT_BUILT)),
-    consumer("auto.commit.interval.ms", NATURAL, Mapping::Refused(NOT_BUILT)),
-    consumer("session.timeout.ms", POSITIVE, Mapping::Refused(NOT_BUILT)),
-    consumer("heartbeat.interval.ms", POSITIVE, Mapping::Refused(NOT_BUILT)),
-    consumer("max.poll.records", POSITIVE, Mapping::Refused(NOT_BUILT)),
-    consumer("max.poll.interval.ms", POSITIVE, Mapping::Refused(NOT_BUILT)),
+    consumer("auto.offset.reset", Kind::Word(RESETS), Mapping::Member),
+    consumer("group.id", Kind::Text, Mapping::Refused("every run has a group of its own")),
+    consumer("group.instance.id", Kind::Text, Mapping::ByMember),
+    consumer("group.protocol", Kind::Word(PROTOCOLS), Mapping::Member),
+    consumer("partition.assignment.strategy", Kind::Text, Mapping::Member),
+    consumer("enable.auto.commit", Kind::Bool, Mapping::Member),
+    consumer("auto.commit.interval.ms", POSITIVE, Mapping::Member),
+    consumer("session.timeout.ms", POSITIVE, Mapping::Member),
+    consumer("heartbeat.interval.ms", POSITIVE, Mapping::Member),
+    consumer("max.poll.records", POSITIVE, Mapping::ByMember),
+    consumer("max.poll.interval.ms", POSITIVE, Mapping::Member),
     consumer("effects", Kind::Word(EFFECTS), Mapping::Promised),
     consumer("strict-serializable", Kind::Bool, Mapping::Promised),
     broker("broker.session.timeout.ms", POSITIVE),
@@ -200,7 +205,13 @@ pub static ENTRIES: &[Entry] = &[
     broker("replica.fetch.backoff.ms", NATURAL),
     broker("log.flush.interval.messages", POSITIVE),
     broker("log.flush.interval.ms", NATURAL),
-    row(Scope::Broker, "group.min.session.timeout.ms", POSITIVE, Mapping::Refused(NOT_BUILT)),
+    broker("group.min.session.timeout.ms", POSITIVE),
+    broker("group.max.session.timeout.ms", POSITIVE),
+    broker("group.initial.rebalance.delay.ms", NATURAL),
+    broker("group.consumer.session.timeout.ms", POSITIVE),
+    broker("group.consumer.heartbeat.interval.ms", POSITIVE),
+    broker("offsets.topic.num.partitions", POSITIVE),
+    broker("offsets.topic.replication.factor", POSITIVE),
     broker("auto.create.topics.enable", Kind::Bool),
     broker("default.replication.factor", POSITIVE),
     broker("num.partitions", POSITIVE),
@@ -278,12 +289,40 @@ impl Entry {
     pub fn property(&self, value: &str) -> Option<(&'static str, String)> {
         match self.mapping {
             Mapping::Same => Some((self.name, value.to_owned())),
+            Mapping::Member => Some((self.name, self.librdkafkas(value))),
             Mapping::Renamed(name) => Some((name, value.to_owned())),
             Mapping::Kibibytes(name) => {
                 let bytes: u64 = value.parse().unwrap_or(0);
                 Some((name, bytes.div_ceil(1024).max(1).to_string()))
             }
-            Mapping::Server | Mapping::Promised | Mapping::Refused(_) => None,
+            Mapping::ByMember | Mapping::Server | Mapping::Promised | Mapping::Refused(_) => None,
+        }
+    }
+
+    /// Whether members of a group alone have it.
+    #[must_use]
+    pub const fn is_of_members(&self) -> bool {
+        matches!(self.mapping, Mapping::Member | Mapping::ByMember)
+    }
+
+    /// A value in librdkafka's words: it raises an error where Kafka's consumer throws, and calls assignors by the
+    /// names that Kafka's classes give themselves.
+    fn librdkafkas(&self, value: &str) -> String {
+        match self.name {
+            "auto.offset.reset" if value == "none" => "error".to_owned(),
+            "partition.assignment.strategy" => {
+                let assignors = value.split(',').map(|class| {
+                    let name = class.trim().rsplit('.').next().unwrap_or_default();
+                    match name {
+                        "RangeAssignor" => "range",
+                        "RoundRobinAssignor" => "roundrobin",
+                        "CooperativeStickyAssignor" => "cooperative-sticky",
+                        other => other,
+                    }
+                });
+                assignors.collect::<Vec<_>>().join(",")
+            }
+            _ => value.to_owned(),
         }
     }
 }
@@ -310,6 +349,9 @@ mod tests {
                 Kind::Integer(least) => least.max(1000).to_string(),
                 Kind::Bool => "true".to_owned(),
                 Kind::Word(words) => words[0].to_owned(),
+                Kind::Text if entry.name == "partition.assignment.strategy" => {
+                    "org.apache.kafka.clients.consumer.RangeAssignor, roundrobin".to_owned()
+                }
                 Kind::Text => "text".to_owned(),
             };
             entry.check(&value).unwrap();

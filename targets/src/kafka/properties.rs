@@ -20,6 +20,8 @@ pub enum Use {
     Producer,
     /// A reader that follows the log.
     Reader,
+    /// A member of the run's group.
+    Member,
     /// The drain.
     Drain,
     /// Topics, metadata and fences.
@@ -48,6 +50,38 @@ pub fn profile_defaults(profile: Profile) -> &'static [(Scope, &'static str, &'s
             (Scope::Consumer, "metadata.max.age.ms", "1000"),
         ],
     }
+}
+
+/// The same of a workload whose consumers are a group. On brokers that are not ours a session cannot be shorter than
+/// they allow, which is 6 s unless somebody has changed it.
+#[must_use]
+pub fn group_defaults(
+    profile: Profile,
+    our_brokers: bool,
+    protocol_consumer: bool,
+) -> Vec<(Scope, &'static str, &'static str)> {
+    let mut defaults = vec![
+        // Committed by the member, and from the beginning: what nobody processes is then somebody's fault.
+        (Scope::Consumer, "auto.offset.reset", "earliest"),
+        (Scope::Consumer, "enable.auto.commit", "false"),
+    ];
+    if profile == Profile::Production {
+        return defaults;
+    }
+    defaults.push((Scope::Consumer, "auto.commit.interval.ms", "500"));
+    if !protocol_consumer {
+        defaults.push((Scope::Consumer, "heartbeat.interval.ms", "300"));
+        defaults.push((Scope::Consumer, "session.timeout.ms", if our_brokers { "2000" } else { "6000" }));
+    }
+    if our_brokers {
+        defaults.extend([
+            (Scope::Broker, "group.consumer.heartbeat.interval.ms", "300"),
+            (Scope::Broker, "group.consumer.session.timeout.ms", "2000"),
+            (Scope::Broker, "group.initial.rebalance.delay.ms", "0"),
+            (Scope::Broker, "group.min.session.timeout.ms", "500"),
+        ]);
+    }
+    defaults
 }
 
 /// librdkafka's own properties that the short profile sets besides: they have no Kafka name.
@@ -111,10 +145,11 @@ impl Source<'_> {
         }
         let scope = match client {
             Use::Producer => Scope::Producer,
-            Use::Reader | Use::Drain | Use::Admin => Scope::Consumer,
+            Use::Reader | Use::Member | Use::Drain | Use::Admin => Scope::Consumer,
         };
         for (name, value) in self.cell.scope(scope) {
             let entry = ENTRIES.iter().find(|entry| entry.scope == scope && entry.name == name);
+            let entry = entry.filter(|entry| client == Use::Member || !entry.is_of_members());
             if let Some((property, value)) = entry.and_then(|entry: &Entry| entry.property(value)) {
                 put(&mut config, property, &value);
             }
@@ -130,8 +165,17 @@ impl Source<'_> {
             // is ever committed.
             put(&mut config, "group.id", &format!("highwater-{}", self.run));
         }
+        if client == Use::Member {
+            put(&mut config, "group.id", &group_of(self.run));
+        }
         config
     }
+}
+
+/// The consumer group of a run.
+#[must_use]
+pub fn group_of(run: &str) -> String {
+    format!("highwater-{run}-group")
 }
 
 /// Sets a property under its own name, so that the last to set it wins whichever of its names is used.
@@ -149,6 +193,7 @@ fn insisted(client: Use) -> &'static [(&'static str, &'static str)] {
             ("auto.offset.reset", "earliest"),
             ("enable.partition.eof", "false"),
         ],
+        Use::Member => &[("enable.partition.eof", "false")],
         Use::Drain => &[
             ("enable.auto.commit", "false"),
             ("enable.auto.offset.store", "false"),
@@ -184,14 +229,41 @@ const READ_BACK: &[&str] = &[
     "transactional.id",
 ];
 
+/// The same of members of a group.
+const READ_BACK_OF_MEMBERS: &[&str] = &[
+    "auto.commit.interval.ms",
+    "enable.auto.commit",
+    "enable.auto.offset.store",
+    "group.id",
+    "group.instance.id",
+    "group.protocol",
+    "heartbeat.interval.ms",
+    "max.poll.interval.ms",
+    "partition.assignment.strategy",
+    "session.timeout.ms",
+];
+
 /// The effective values of a configuration, read back from librdkafka.
 ///
 /// # Errors
 /// librdkafka's words, if it refuses the configuration; they repeat no secret.
 pub fn read_back(config: &ClientConfig) -> Result<BTreeMap<String, String>, KafkaError> {
+    read_back_also(config, &[])
+}
+
+/// The same of a member of a group, whose promises depend on more.
+///
+/// # Errors
+/// As [`read_back`].
+pub fn read_back_member(config: &ClientConfig) -> Result<BTreeMap<String, String>, KafkaError> {
+    read_back_also(config, READ_BACK_OF_MEMBERS)
+}
+
+fn read_back_also(config: &ClientConfig, also: &[&str]) -> Result<BTreeMap<String, String>, KafkaError> {
     let native = config.create_native_config().map_err(without_secret)?;
     let mut effective: BTreeMap<String, String> = READ_BACK
         .iter()
+        .chain(also)
         .filter_map(|name| {
             Some(((*name).to_owned(), native.get(name).ok()?.trim_end_matches('\0').to_owned()))
         })

@@ -19,6 +19,10 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("replica.lag.time.max.ms", "5000"),
     ("replica.fetch.wait.max.ms", "100"),
     ("replica.fetch.backoff.ms", "100"),
+    ("group.consumer.heartbeat.interval.ms", "300"),
+    ("group.consumer.session.timeout.ms", "2000"),
+    ("group.initial.rebalance.delay.ms", "0"),
+    ("group.min.session.timeout.ms", "500"),
 ];
 
 /// Files that make the brokers' logs begin their lines with a time to the millisecond and its zone, whichever of the

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use history::{Nanos, NodeId, Note, Partition, clock};
 use nemesis::End;
+use wire::coordinator::OFFSETS_PARTITIONS;
 
 use crate::process::{Child, Supervisor};
 use crate::proxy::LinkProxy;
@@ -127,8 +128,15 @@ impl ReferenceCluster {
         self.launcher.watch.known().set_topic(topic);
     }
 
+    /// Names the run's consumer group: who coordinates it can be told, and is noted.
+    pub fn set_group(&mut self, group: &str) {
+        let partitions = self.launcher.options.settings.get("offsets.topic.num.partitions");
+        let partitions = partitions.and_then(|value| value.parse().ok()).unwrap_or(OFFSETS_PARTITIONS);
+        self.launcher.watch.known().set_group(group, partitions);
+    }
+
     /// What happened since the last call, for the history, with its time: partition changes of the topic
-    /// under test, fencing, and ends of brokers that nobody asked for.
+    /// under test, changes of the group's coordinator, fencing, and ends of brokers that nobody asked for.
     #[must_use]
     pub fn events(&self) -> Vec<(Nanos, Note)> {
         self.launcher.watch.known().take_notes()

@@ -134,6 +134,10 @@ impl Cluster for ReferenceCluster {
         self.cluster_view().partitions.get(&partition)?.leader
     }
 
+    fn coordinator(&self) -> Option<NodeId> {
+        self.launcher.watch.known().coordinator()
+    }
+
     fn partitions(&self) -> Vec<Partition> {
         self.cluster_view().partitions.into_keys().collect()
     }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use history::{Nanos, NodeId, Note, Partition, clock};
+use wire::coordinator::{OFFSETS_TOPIC, partition_of};
 use wire::node::NodeEvent;
 
 use crate::process::{ChildLine, ChildOutput, describe};
@@ -36,6 +37,8 @@ pub(super) struct MemberState {
 pub(super) struct Known {
     pub(super) members: BTreeMap<Member, MemberState>,
     topic: Option<String>,
+    /// The partition whose leader coordinates the run's group.
+    group: Option<Partition>,
     partitions: BTreeMap<(String, Partition), PartitionView>,
     fenced: BTreeMap<NodeId, bool>,
     notes: Vec<(Nanos, Note)>,
@@ -75,6 +78,19 @@ impl Known {
         self.notes.extend(known.into_iter().map(|(partition, view)| (view.at, view.note(partition))));
     }
 
+    /// Names the run's group: its coordinator is noted from now on. Its partition is one of so many.
+    pub(super) fn set_group(&mut self, group: &str, partitions: u32) {
+        self.group = Some(Partition(partition_of(group, partitions)));
+        if let Some(node) = self.coordinator() {
+            self.notes.push((clock::now(), Note::Coordinator { node: Some(node) }));
+        }
+    }
+
+    /// Who coordinates the run's group.
+    pub(super) fn coordinator(&self) -> Option<NodeId> {
+        self.partitions.get(&(OFFSETS_TOPIC.to_owned(), self.group?))?.leader
+    }
+
     pub(super) fn take_notes(&mut self) -> Vec<(Nanos, Note)> {
         std::mem::take(&mut self.notes)
     }
@@ -111,7 +127,12 @@ impl Known {
                 if self.topic.as_ref() == Some(&topic) {
                     self.notes.push((view.at, view.note(partition)));
                 }
+                let (at, before) = (view.at, self.coordinator());
                 self.partitions.insert((topic, partition), view);
+                let node = self.coordinator();
+                if node != before {
+                    self.notes.push((at, Note::Coordinator { node }));
+                }
             }
         }
     }

@@ -5,7 +5,7 @@ use history::{Load, Partition};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::spec::{Script, Spec, Step};
+use crate::spec::{Consumers, Script, Spec, Step};
 
 pub(crate) static SPEC: Spec = Spec {
     name: "log",
@@ -27,6 +27,7 @@ record that is not there, one that is there twice, in the wrong order, or that n
         "phantoms",
         "visibility",
     ],
+    consumers: Consumers::Readers,
     script,
 };
 
@@ -43,7 +44,8 @@ struct Log {
     random: ChaCha8Rng,
 }
 
-fn script(load: &Load, producer: u32, seed: u64) -> Box<dyn Script> {
+/// What a producer of this workload sends, and of every other whose records are the same.
+pub(super) fn script(load: &Load, producer: u32, seed: u64) -> Box<dyn Script> {
     let producers = u64::from(load.producers.max(1));
     let share = |records: u64| records / producers + u64::from(u64::from(producer) < records % producers);
     let mut random = ChaCha8Rng::seed_from_u64(seed);

@@ -1,5 +1,7 @@
 //! The catalog: a file and one `mod` line add a workload.
 
+mod group;
+mod group_commit_first;
 mod log;
 
 include!(concat!(env!("OUT_DIR"), "/catalog.rs"));

@@ -1,5 +1,6 @@
 //! Records that vanished, by what the application was told of them, and records no reader was given.
 
+mod group;
 mod passed;
 mod shape;
 mod unseen;
@@ -22,7 +23,9 @@ application died, and `lost-silently` if the client was closed in an orderly way
 are not lost: the application knows. An acknowledged record whose offset now holds another one is a single \
 `lost-write`, and a corrupt record at its offset is `corrupt`, not lost. A record in the log that a reader \
 never delivered, though it read every fence, is `unseen`; an offset at which that reader was given another \
-record is a finding of `visibility` or `offsets` instead. A history from elsewhere has no drain: there a record \
+record is a finding of `visibility` or `offsets` instead. For a consumer group a record is `unseen` if it lies before \
+an offset that the group reached (processed by a member, committed, or told as committed) and no member processed \
+it. A history from elsewhere has no drain: there a record \
 that took effect is lost if a poll that came back returned a later offset and none returned it, or if its \
 offset lies at or beyond an end of the log asked for afterwards; what was acknowledged and is in no poll that \
 came back is `unseen`, which proves nothing where nobody polled its partition afterwards.",
@@ -60,8 +63,8 @@ const LOST_IN_CLIENT: Kind = Kind {
 };
 const UNSEEN_RECORD: Kind = Kind {
     name: "unseen",
-    summary: "a record in the log was never given to a reader that read every fence",
-    noun: "records in the log never given to a reader that caught up",
+    summary: "a record in the log was never given to a reader, or a group, that read past it",
+    noun: "records in the log never given to whoever read past them",
     of: Basis::InLog,
     guarantee: Some(&UNSEEN),
 };
@@ -94,6 +97,7 @@ fn check(context: &Context<'_>) -> Vec<Finding> {
     let mut findings: Vec<Finding> =
         lost.into_iter().filter_map(|(kind, losses)| losses.finding(context, kind)).collect();
     findings.extend(unseen::check(context));
+    findings.extend(context.group.iter().filter_map(|group| group::check(context, group)));
     findings.extend(context.derived.iter().flat_map(|derived| passed::check(context, derived)));
     findings
 }

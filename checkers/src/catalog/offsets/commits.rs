@@ -5,6 +5,7 @@ use history::{Function, ImportFormat, Nanos, Offset, Operation, Outcome, Partiti
 use super::{BEYOND, REGRESS, SPEC};
 use crate::Finding;
 use crate::context::{Context, MAX_EXAMPLES, involved, parallel};
+use crate::guarantees::Commits;
 use crate::judgement::Witness;
 use crate::spec::Kind;
 
@@ -114,8 +115,11 @@ struct Walk<'c, 'h> {
 fn walk(context: &Context<'_>, session: &Session) -> Found {
     let told = context.derived.as_ref().is_some_and(|derived| derived.tells_rebalances)
         || session.details().any(|detail| !detail.rebalanced.is_empty());
+    // Who commits what it has not processed yet was handed more than is on record.
+    let early = session.effective.get("commit").and_then(|word| Commits::of(word));
+    let unsure = early.is_some_and(|commits| commits != Commits::After);
     let mut walk =
-        Walk { context, session, stands: Vec::new(), silent: false, unsure: false, found: Found::default() };
+        Walk { context, session, stands: Vec::new(), silent: false, unsure, found: Found::default() };
     let mut deliveries = session.deliveries();
     for (number, operation) in session.operations().enumerate() {
         walk.moves(&operation, told);

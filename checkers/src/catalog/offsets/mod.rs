@@ -2,6 +2,7 @@
 
 mod commits;
 mod disputed;
+mod fetched;
 #[cfg(test)]
 mod tests;
 
@@ -28,7 +29,10 @@ before it began; where an assignment, a rebalance, a crash or an operation that 
 between, nothing is compared. A lower one is a `commit-regress`, allowed if the session was given earlier \
 offsets again, or subscribes and nothing tells of rebalances. One behind the last record given is a \
 `commit-beyond` if it passes a record that took effect and that no session of the group (`group.id`) was \
-given before, or lies behind the end of a drained log; where nothing is known to lie there it is allowed.",
+given before, or lies behind the end of a drained log; where nothing is known to lie there it is allowed. A member \
+that commits before it processes is held to the first alone. It is a `commit-regress` of the whole group if a member \
+is told a committed offset below the last one that was confirmed before it asked, and no lower commit was made or in \
+doubt since; allowed where a planned fault lets an old coordinator answer, or takes what is in memory.",
     kinds: &[INCONSISTENT, REGRESS, BEYOND],
     check,
 };
@@ -64,7 +68,9 @@ fn check(context: &Context<'_>) -> Vec<Finding> {
         Some(derived) => disputed::check(context, derived),
         None => inconsistent(context),
     };
-    disagreeing.into_iter().chain(commits::check(context)).collect()
+    let mut findings: Vec<Finding> = disagreeing.into_iter().chain(commits::check(context)).collect();
+    findings.extend(context.group.iter().filter_map(|group| fetched::check(context, group)));
+    findings
 }
 
 fn inconsistent(context: &Context<'_>) -> Option<Finding> {

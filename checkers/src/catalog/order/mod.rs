@@ -5,7 +5,7 @@ mod sends;
 
 use std::collections::HashMap;
 
-use history::{Delivery, FaultClass, Nanos, Offset, Partition, Send, Session, Tag, Told};
+use history::{Delivery, FaultClass, Nanos, Offset, Partition, Role, Send, Session, Tag, Told};
 
 use crate::context::{Context, MAX_EXAMPLES, Place, Producer, Reads, parallel};
 use crate::guarantees::{BATCHES, ORDER, READING};
@@ -22,7 +22,8 @@ if records of one key of a session went to different partitions, it is a `key-re
 partitions added keys move, and only their order within a partition is promised. A reader session that \
 is given an offset at or before the one it was given last is `nonmonotonic-poll`; one that jumps over records \
 of the final log and never gets them is `poll-skip` (if it read every fence, these records are `unseen` \
-instead). What a reader does after it was given a record that was truncated away counts for neither: the root \
+instead). A member of a group is held to this between two rebalances, and skips only what others in its group \
+processed. What a reader does after it was given a record that was truncated away counts for neither: the root \
 is a `lost-read` or an `inconsistent-offsets`. \
 Operations of a history from elsewhere are held against the log that is derived from all of them, between \
 operations and inside of one (`int-`): a process goes on behind the last record of its last poll that came \
@@ -264,7 +265,14 @@ fn jumped_over(
         skipped.extend(ours.map(|(tag, offset)| (tag, offset, *delivery)));
     }
     let never = Context::never_given(reader, skipped.iter().map(|(tag, ..)| *tag).collect());
-    for (tag, offset, delivery) in skipped.into_iter().filter(|(tag, ..)| never.binary_search(tag).is_ok()) {
+    // What a group went past and nobody in it was given is `unseen` instead.
+    let elsewhere = |partition: Partition, offset: Offset| {
+        let at = context.log(partition).and_then(|log| log.position(offset));
+        let group = context.group.as_ref().filter(|_| reader.role == Role::Member);
+        group.is_none_or(|group| at.is_some_and(|at| group.is_given(partition, at)))
+    };
+    let skipped = skipped.into_iter().filter(|(tag, ..)| never.binary_search(tag).is_ok());
+    for (tag, offset, delivery) in skipped.filter(|(_, offset, at)| elsewhere(at.partition, *offset)) {
         skip.add(|| {
             let text = format!(
                 "{} went on to offset {} of partition {}, past {tag} at offset {offset}",

@@ -179,7 +179,7 @@ impl CheckBench {
                 records: Some(records),
                 partitions: self.partitions.unwrap_or(partitions),
                 producers: self.producers.unwrap_or(producers),
-                consumers: 1,
+                consumers: Some(1),
                 ..usual.load
             },
             nemesis: Some(vec![NO_NEMESIS.to_owned()]),

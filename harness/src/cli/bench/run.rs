@@ -84,7 +84,7 @@ impl RunBench {
                 rate: Rate::Max,
                 partitions: self.partitions,
                 producers: self.producers,
-                consumers: 0,
+                consumers: Some(0),
                 payload_bytes: self.payload_bytes,
                 ..usual.load
             },

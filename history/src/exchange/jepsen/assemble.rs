@@ -321,10 +321,8 @@ impl Assembler {
             partitions: named,
             seek_to_beginning: state.seek || line.seek_to_beginning,
             rebalanced,
-            committed: Vec::new(),
-            inputs: Vec::new(),
-            fetched: Vec::new(),
             error: line.error.clone(),
+            ..Detail::default()
         })
     }
 
