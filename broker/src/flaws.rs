@@ -54,6 +54,8 @@ pub struct FlawSpec {
 
 /// The workload of producers and readers.
 const LOG: Option<&str> = Some("log");
+/// The workload of producers and a consumer group.
+const GROUP: Option<&str> = Some("group");
 
 /// Every planted flaw, by name.
 pub static FLAWS: &[FlawSpec] = &[
@@ -93,8 +95,8 @@ pub static FLAWS: &[FlawSpec] = &[
         summary: "acknowledges every 7th offset commit without writing it, like a coordinator that answers before \
                   its write",
         shows: &["non-linearizable"],
-        needs: "offsets committed and fetched, as a register each",
-        workload: None,
+        needs: "offsets committed and fetched, as a register each, or a group whose partitions move",
+        workload: GROUP,
         settings: &[],
     },
     FlawSpec {
@@ -266,8 +268,8 @@ pub static FLAWS: &[FlawSpec] = &[
                   mixes up two answers, and a member of a consumer group what another has not let go of: two owners \
                   of a partition",
         shows: &["non-linearizable"],
-        needs: "a group of at least two members, each partition a lock",
-        workload: None,
+        needs: "a group of at least two members",
+        workload: GROUP,
         settings: &[],
     },
 ];
@@ -284,7 +286,14 @@ pub struct Unplanted {
 /// Kinds of finding that no flaw shows. Together with [`FlawSpec::shows`] that is every kind there is.
 pub static UNPLANTED: &[Unplanted] = &[
     Unplanted { kind: "commit-beyond", reason: "consumers choose what they commit; a broker stores it" },
-    Unplanted { kind: "commit-regress", reason: "consumers choose what they commit; a broker stores it" },
+    Unplanted {
+        kind: "commit-regress",
+        reason: "consumers choose what they commit; that a group forgets one a run under `commit-acknowledged-and-forgotten` shows",
+    },
+    Unplanted {
+        kind: "double-ownership",
+        reason: "the canary's groups hold each partition as a lock; a run under `two-owners` shows it",
+    },
     Unplanted {
         kind: "duplicate-effect",
         reason: "it is made behind the broker: an application applied a record again",
@@ -315,6 +324,7 @@ pub static UNPLANTED: &[Unplanted] = &[
         reason: "no program of the canary makes records of records; applications do, and tell of it",
     },
     Unplanted { kind: "realtime-cycle", reason: "Kafka does not promise otherwise: sound brokers show it" },
+    Unplanted { kind: "redelivered", reason: "at-least-once allows it: sound brokers show it" },
     Unplanted { kind: "ww-g1c", reason: "Kafka does not promise otherwise: sound brokers show it" },
 ];
 

@@ -44,7 +44,8 @@ pub(crate) fn measure(context: &Context<'_>, faults: &[FaultEvidence]) -> Figure
 /// Walks over every session that sent or read during the load.
 fn walk(context: &Context<'_>, phases: &Phases<'_>, marks: &Marks) -> Rows {
     let senders = context.history.senders();
-    let sessions: Vec<&Session> = senders.chain(context.history.of(Role::Reader)).collect();
+    let followers = context.history.of(Role::Reader).chain(context.history.of(Role::Member));
+    let sessions: Vec<&Session> = senders.chain(followers).collect();
     let stride = context.counts().delivered as usize / MOST_DELIVERIES + 1;
     let parts: Vec<usize> = (0..PARTS.min(sessions.len())).collect();
     let walked = parallel::map(&parts, |part| {
@@ -72,8 +73,8 @@ fn session_into(
             rows.add(phases, Timed::Send, send.intended, completed);
         }
     }
-    let reads =
-        session.deliveries().filter(|delivery| session.role == Role::Reader && !is_fence(delivery.tag));
+    let follows = matches!(session.role, Role::Reader | Role::Member);
+    let reads = session.deliveries().filter(|delivery| follows && !is_fence(delivery.tag));
     for (index, delivery) in reads.enumerate() {
         marks.delivery(&delivery);
         if index % stride == 0

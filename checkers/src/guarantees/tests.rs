@@ -247,6 +247,8 @@ fn expected(case: &Case, guarantee: &str) -> Option<Expectation> {
             }
         }
         "aborted-reads" | "transaction-isolation" | "fencing" => MustHold,
+        // Without a group there is nothing to say.
+        "ownership" | "redelivery" => return None,
         "commits" => MustHold,
         "effect-loss" => match terms.effects {
             Some(ExactlyOnce | AtLeastOnce) => MustHold,
@@ -302,6 +304,46 @@ fn more_faults_never_promise_more() {
                 assert!(before, "{}: {:?} and {class}", guarantee.name, case.terms);
             }
         }
+    }
+}
+
+/// What the members of a group owe, by when they commit and what may happen, on topics that lose nothing.
+#[test]
+fn a_group_is_promised_what_its_commits_allow() {
+    const AFTER: Commits = Commits::After;
+    let table: &[(Commits, bool, &[FaultClass], Expectation, Expectation)] = &[
+        (AFTER, false, &[], MustHold, NoGuarantee),
+        (AFTER, false, &[KillMember, PauseMember, RebalanceStorm], MustHold, NoGuarantee),
+        (AFTER, false, &[KillCoordinator, IsolateCoordinator], MustHold, NoGuarantee),
+        (AFTER, true, &[], MayBreak, NoGuarantee),
+        (Commits::First, false, &[], MustHold, MustHold),
+        (Commits::First, false, &[PauseMember], MustHold, MustHold),
+        (Commits::First, false, &[KillProducer, KillCoordinator], MustHold, MustHold),
+        (Commits::First, false, &[KillMember], MayBreak, MustHold),
+        (Commits::First, false, &[RebalanceStorm], MayBreak, MustHold),
+        (Commits::First, false, &[RebalanceStorm, PauseMember], MayBreak, MayBreak),
+        (Commits::First, false, &[IsolateCoordinator], MustHold, MayBreak),
+        (Commits::First, false, &[PowerFailure], MustHold, MayBreak),
+        (Commits::Automatic, false, &[], MustHold, NoGuarantee),
+        (Commits::Automatic, false, &[PauseMember, Kill], MustHold, NoGuarantee),
+        (Commits::Automatic, false, &[KillMember], MayBreak, NoGuarantee),
+        (Commits::Automatic, true, &[KillMember], MayBreak, NoGuarantee),
+        // Where records may be lost, nobody can be given them.
+        (AFTER, false, &[PowerFailureAll], MayBreak, NoGuarantee),
+    ];
+    let plain = cases().into_iter().find(|case| case.terms.min_isr == 2 && case.terms.replicas == 3);
+    let plain = plain.expect("there is one").terms;
+    for (commits, skips_the_start, faults, unseen, redelivery) in table {
+        let mut terms = Terms { acks: Acks::All, unclean: false, flush_each: false, ..plain.clone() };
+        terms.group = Some(GroupTerms { commits: *commits, skips_the_start: *skips_the_start });
+        terms.envelope = Envelope::default();
+        faults.iter().for_each(|class| terms.envelope.add(*class));
+        let of = |name: &str| {
+            let guarantee = GUARANTEES.iter().find(|each| each.name == name).expect("it is there");
+            (guarantee.rule)(&terms).map(|promise| promise.expectation)
+        };
+        let answers = (of("unseen"), of("redelivery"), of("ownership"));
+        assert_eq!(answers, (Some(*unseen), Some(*redelivery), Some(MustHold)), "{commits:?} {faults:?}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! Histories for tests: a builder, a notation for tiny ones, and a generator of clean ones.
 
 mod clean;
+pub(crate) mod grouped;
 mod notation;
 #[cfg(test)]
 mod planted;

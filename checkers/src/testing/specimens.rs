@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use history::event::{Phase, Role};
 use history::{History, Nanos, Note, Offset, Outcome, Partition, Tag, Told};
 
+use super::grouped::{Planted, Policy, grouped};
 use super::simulated::notation::operations;
 use super::simulated::plants::PLANTS;
 use super::simulated::simulated;
@@ -80,6 +81,7 @@ pub fn specimens() -> Vec<(&'static str, History)> {
         ("zombie-write", zombie_write()),
     ]);
     all.extend(transactions());
+    all.extend(groups());
     let mut wanted = INTERLEAVED.to_vec();
     for seed in 0..500 {
         for history in [world(seed, false).history(), world(seed, false).foreign()] {
@@ -174,6 +176,17 @@ fn transactions() -> Vec<(&'static str, History)> {
 
 fn consumed(inputs: &[Option<(u32, i64)>], committed: (u32, i64)) -> Consumed {
     Consumed { inputs: inputs.to_vec(), committed: vec![committed], fetched: Vec::new() }
+}
+
+/// A group in which a partition is given to two members, both of which are believed.
+fn groups() -> Vec<(&'static str, History)> {
+    let shared = (0..100).map(|seed| grouped(seed, Policy::After, Planted::Shared(0)));
+    let shared = shared.filter(|group| group.came_true).map(|group| group.scene.history).next();
+    let shared: Vec<History> = shared.into_iter().collect();
+    shared
+        .iter()
+        .flat_map(|history| ["double-ownership", "redelivered"].map(|kind| (kind, history.clone())))
+        .collect()
 }
 
 /// Two transactions at once, each with a record in both of two partitions, in the same order.

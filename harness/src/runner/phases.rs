@@ -297,6 +297,7 @@ impl Conductor<'_> {
             self.troubles.push(failure);
         }
         self.delete_topic();
+        self.delete_group();
         self.crew.tell(|_| true, &Command::Stop);
         let _ = self.wait(EXIT, |run| run.crew.of(|_| true).all(|actor| actor.exited));
         // Whatever still lives is killed with its handle.
@@ -320,6 +321,16 @@ impl Conductor<'_> {
             self.troubles.push(Failure::clean_up(format!("failed to remove `{}`: {error}", data.display())));
         }
         self.progress.finish();
+    }
+
+    /// Members have left it by now; one that was killed may still be in it until its session is over, and what is left
+    /// then expires by itself, so that this is no trouble.
+    fn delete_group(&mut self) {
+        let ours = self.plan.target != TargetKind::Reference && self.created && !self.options.keep_topics;
+        let Some(group) = self.group().filter(|_| ours) else { return };
+        if let Err(failure) = self.ask(AdminRequest::DeleteGroup { timeout_ms: millis(PROBE) }, PROBE) {
+            self.progress.say(&format!("  group `{group}` is still there: {}", failure.text));
+        }
     }
 
     fn delete_topic(&mut self) {

@@ -100,7 +100,7 @@ fn lists_come_from_the_catalogs() {
         stdout.lines().map(|line| line.split(' ').next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
     };
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-    assert_eq!(list("workloads"), names(&["log"]));
+    assert_eq!(list("workloads"), names(&["group", "group-commit-first", "log"]));
     let nemeses: Vec<_> = ["none"].into_iter().chain(nemesis::CATALOG.iter().map(|spec| spec.name)).collect();
     assert_eq!(list("nemeses"), names(&nemeses));
     assert_eq!(list("checkers").len(), checkers::CATALOG.len());

@@ -12,6 +12,7 @@ mod edges;
 mod effects;
 mod exchange;
 mod explain;
+mod groups;
 mod hosts;
 mod kafka;
 mod lifetime;

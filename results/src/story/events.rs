@@ -171,7 +171,14 @@ fn tell_operation(
         if !detail.partitions.is_empty() {
             steps.push(format!("partitions {}", names(&detail.partitions)));
         }
-        if !detail.rebalanced.is_empty() {
+        if !detail.assigned.is_empty() {
+            steps.push(format!("was given partitions {}", names(&detail.assigned)));
+        }
+        if !detail.revoked.is_empty() {
+            let how = if detail.lost { "lost" } else { "gave up" };
+            steps.push(format!("{how} partitions {}", names(&detail.revoked)));
+        }
+        if !detail.rebalanced.is_empty() && detail.assigned.is_empty() && detail.revoked.is_empty() {
             steps.push(format!("a rebalance moved {}", names(&detail.rebalanced)));
         }
         steps.extend(detail.committed.iter().map(|(partition, offset)| {
@@ -341,6 +348,9 @@ fn note_text(history: &History, note: &Note, subject: &Subject) -> Option<String
         }
         Note::Fenced { node, fenced } => {
             format!("node {node} is {}", if *fenced { "fenced" } else { "unfenced" })
+        }
+        Note::Coordinator { node: coordinator } => {
+            format!("the group is coordinated by {}", node(*coordinator))
         }
         Note::NodeDied { node, status } => format!("node {node} died: {status}"),
         Note::ClientError { text, fatal: true, .. } => format!("its client can do no more: {text}"),

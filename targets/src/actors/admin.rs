@@ -16,7 +16,7 @@ use super::shared::Session;
 use crate::causes::with_causes;
 use crate::kafka::admin::{Admin, AdminError, PartitionView};
 use crate::kafka::producer::KafkaProducer;
-use crate::kafka::properties::{Use, put};
+use crate::kafka::properties::{Use, group_of, put};
 
 const ASK: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(30);
@@ -76,6 +76,10 @@ fn answer(
         }
         AdminRequest::Fence { partitions, timeout_ms } => {
             return fence(session, config, *partitions, deadline(*timeout_ms));
+        }
+        AdminRequest::DeleteGroup { timeout_ms } => {
+            let group = group_of(&session.plan().run);
+            admin.delete_group(&group, Duration::from_millis(*timeout_ms)).map(|()| AdminReply::Done)
         }
         AdminRequest::DeleteTopic { timeout_ms } => {
             admin.delete(&topic, Duration::from_millis(*timeout_ms)).map(|()| AdminReply::Done)

@@ -144,6 +144,11 @@ pub enum AdminRequest {
         /// How long to try, in milliseconds.
         timeout_ms: u64,
     },
+    /// Delete the run's consumer group.
+    DeleteGroup {
+        /// How long to wait, in milliseconds.
+        timeout_ms: u64,
+    },
     /// Have a partition moved to other replicas, or their order changed.
     Reassign {
         /// The partition.

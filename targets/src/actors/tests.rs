@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use history::plan::PLAN_VERSION;
 use history::{
-    Cell, Contents, History, Load, Note, Offset, Outcome, Partition, Plan, Profile, Role, RunHash, Tag,
-    TargetKind, Told, clock,
+    Cell, Contents, Function, History, Load, Note, Offset, Outcome, Partition, Plan, Profile, Role, RunHash,
+    Tag, TargetKind, Told, clock,
 };
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
@@ -342,4 +342,62 @@ fn a_plan_without_its_workload_is_refused() {
     let (_commands, listened) = mpsc::channel();
     let acted = act(spec(&plan, Job::Producer, 0, folder.path()), listened, Box::new(|_| ()));
     assert!(matches!(acted, Err(ActorError::Workload(name)) if name == "tides"));
+}
+
+/// A plan of this workload, whose consumers are members that commit by themselves.
+fn grouped(cluster: &MockCluster<'static, DefaultProducerContext>, workload: &str, records: u64) -> Plan {
+    let mut plan = on(cluster, records);
+    plan.workload = workload.to_owned();
+    for (name, value) in [("auto.offset.reset", "earliest"), ("enable.auto.commit", "false")] {
+        plan.cell.consumer.insert(name.to_owned(), value.to_owned());
+    }
+    plan
+}
+
+/// Runs one member on records that are there already, until its group is past the fences; how many it processed.
+fn consume(plan: &Plan, folder: &Path) -> u64 {
+    let member = Running::start(spec(plan, Job::Member, 0, folder));
+    produce(plan, 0, folder);
+    let fences = fence(plan, folder);
+    member.tell(Command::Finish { fences, deadline_ms: 25_000 });
+    member.finish().delivered
+}
+
+#[test]
+fn a_member_processes_and_commits_everything_and_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let cluster = mock();
+    let plan = grouped(&cluster, "group", 300);
+    assert_eq!(consume(&plan, folder.path()), 300, "fences are not counted");
+    let history = load(&plan, folder.path());
+    assert_eq!(delivered(&history, Role::Member).len(), 300 + PARTITIONS as usize);
+    let member = history.of(Role::Member).next().expect("one member");
+    assert!(member.closed);
+    assert_eq!(member.effective["commit"], "after-processing");
+    assert_eq!(member.effective["group.id"], "highwater-test-group");
+    let details: Vec<_> = member.details().collect();
+    let given = details.iter().flat_map(|detail| &detail.assigned).count();
+    let taken = details.iter().flat_map(|detail| &detail.revoked).count();
+    assert_eq!((given, taken), (PARTITIONS as usize, PARTITIONS as usize));
+    let committed = member.recorded().filter(|operation| operation.function == Function::Commit);
+    let invoked = noted(&history, Role::Member, |note| matches!(note, Note::CommitInvoked { .. }));
+    assert_eq!(committed.filter(|operation| operation.outcome == Outcome::Ok).count(), invoked);
+    assert_eq!(noted(&history, Role::Member, |note| *note == Note::ReaderStopped { caught_up: true }), 1);
+}
+
+/// What was not confirmed is not processed, and comes again.
+#[test]
+fn a_member_that_commits_first_processes_nothing_that_is_not_committed() {
+    use RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED as REFUSED;
+    let folder = tempfile::tempdir().expect("a folder");
+    let cluster = mock();
+    let plan = grouped(&cluster, "group-commit-first", 300);
+    cluster.request_errors(RDKafkaApiKey::OffsetCommit, &[REFUSED; 3]);
+    assert_eq!(consume(&plan, folder.path()), 300);
+    let history = load(&plan, folder.path());
+    assert_eq!(delivered(&history, Role::Member).len(), 300 + PARTITIONS as usize, "each once");
+    let member = history.of(Role::Member).next().expect("one member");
+    let of = |function| member.recorded().filter(move |operation| operation.function == function);
+    assert!(of(Function::Commit).any(|operation| operation.outcome == Outcome::Unknown));
+    assert!(of(Function::Other).count() > 0, "it went back");
 }

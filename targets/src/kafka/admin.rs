@@ -216,6 +216,20 @@ impl Admin {
         }
     }
 
+    /// Deletes a consumer group; one that is not there counts as deleted.
+    ///
+    /// # Errors
+    /// If the cluster refuses, as while the group has members, or does not answer.
+    pub fn delete_group(&self, group: &str, timeout: Duration) -> Result<(), AdminError> {
+        let results = self.runtime.block_on(self.client.delete_groups(&[group], &options(timeout)));
+        match self.single("delete group", group, results)? {
+            Ok(_) | Err((_, RDKafkaErrorCode::GroupIdNotFound)) => Ok(()),
+            Err((_, code)) => {
+                Err(AdminError::Refused { action: "delete group", name: group.to_owned(), code })
+            }
+        }
+    }
+
     /// The effective settings of a topic, by Kafka's names.
     ///
     /// # Errors
