@@ -20,6 +20,8 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("replica.fetch.wait.max.ms", "100"),
     ("replica.fetch.backoff.ms", "100"),
     ("group.consumer.heartbeat.interval.ms", "300"),
+    ("group.consumer.min.heartbeat.interval.ms", "300"),
+    ("group.consumer.min.session.timeout.ms", "500"),
     ("group.consumer.session.timeout.ms", "2000"),
     ("group.initial.rebalance.delay.ms", "0"),
     ("group.min.session.timeout.ms", "500"),
