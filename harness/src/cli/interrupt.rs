@@ -12,7 +12,8 @@ use crate::exit::Exit;
 use crate::runner::signals::SignalWatch;
 
 /// Catches signals while it lives.
-pub(super) struct Interrupt {
+#[derive(Debug)]
+pub(crate) struct Interrupt {
     signals: Receiver<i32>,
     caught: Cell<Option<i32>>,
     _watch: SignalWatch,
@@ -20,25 +21,27 @@ pub(super) struct Interrupt {
 
 impl Interrupt {
     /// Catches them from now on.
-    pub(super) fn watch() -> anyhow::Result<Self> {
+    pub(crate) fn watch() -> anyhow::Result<Self> {
         let (sender, signals) = mpsc::channel();
         let watch = SignalWatch::start(sender, |signal| signal).context("failed to watch for signals")?;
         Ok(Self { signals, caught: Cell::new(None), _watch: watch })
     }
 
     /// No signal has come yet.
-    pub(super) fn go_on(&self) -> bool {
+    pub(crate) fn go_on(&self) -> bool {
         self.caught.set(self.caught.get().or_else(|| self.signals.try_recv().ok()));
         self.caught.get().is_none()
     }
 
+    /// The signal that came first, if any.
+    pub(crate) fn caught(&self) -> Option<i32> {
+        self.go_on();
+        self.caught.get()
+    }
+
     /// How to exit, if a signal came.
-    pub(super) fn exit(&self) -> Option<Exit> {
-        if self.go_on() {
-            return None;
-        }
-        let terminated = self.caught.get() == Some(SIGTERM);
-        Some(if terminated { Exit::Terminated } else { Exit::Interrupted })
+    pub(crate) fn exit(&self) -> Option<Exit> {
+        self.caught().map(|signal| if signal == SIGTERM { Exit::Terminated } else { Exit::Interrupted })
     }
 
     /// Writes through to `out` until a signal comes; from then on every write fails.

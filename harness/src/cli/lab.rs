@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use clap::{Args, Subcommand, ValueEnum};
 use targets::causes::with_causes;
-use targets::lab::{self, CLIENTS, KAFKA_VERSION, Kafka, LabError, LabOptions, Layout};
+use targets::lab::{self, CLIENTS, KAFKA_VERSION, Kafka, LabError, LabOptions, Layout, Tell};
 use targets::nodes::Backend;
 
+use super::interrupt::Interrupt;
 use super::{Failure, Outcome, print, quantity};
 use crate::exit::Exit;
 use crate::state;
@@ -115,6 +116,28 @@ fn failure(error: LabError) -> Failure {
     Failure::new(exit, anyhow!(with_causes(&error)))
 }
 
+/// Tells the steps of a building on stderr, until a signal ends it.
+pub(crate) struct Building<'a> {
+    /// What lines begin with.
+    pub(crate) beginning: &'a str,
+    /// What ends it.
+    pub(crate) interrupt: &'a Interrupt,
+    /// Nothing is told.
+    pub(crate) quiet: bool,
+}
+
+impl Tell for Building<'_> {
+    fn step(&mut self, what: &str) {
+        if !self.quiet {
+            eprintln!("{}: {what}", self.beginning);
+        }
+    }
+
+    fn go_on(&self) -> bool {
+        self.interrupt.go_on()
+    }
+}
+
 impl UpCommand {
     fn execute(self, dir: PathBuf) -> Outcome {
         let home = self.kafka_home.or_else(state::kafka_home);
@@ -123,7 +146,13 @@ impl UpCommand {
         (options.brokers, options.disks, options.heap_mb) = (self.brokers, self.disks, self.heap_mb);
         options.settings.extend(self.set);
         options.backend = self.ssh_backend.into();
-        let layout = lab::up(&options, &mut |step| eprintln!("lab: {step}")).map_err(failure)?;
+        let interrupt = Interrupt::watch()?;
+        let built =
+            lab::up(&options, &mut Building { beginning: "lab", interrupt: &interrupt, quiet: false });
+        let layout = built.map_err(|error| match (error, interrupt.exit()) {
+            (error @ LabError::Stopped, Some(exit)) => Failure::new(exit, anyhow!(error)),
+            (error, _) => failure(error),
+        })?;
         let (bootstrap, file) = (layout.bootstrap(), layout.cluster_file());
         print(&format!(
             "bootstrap     {bootstrap}\ncluster file  {file}\n\

@@ -32,6 +32,11 @@ impl Failure {
         Self { exit: Exit::CleanUpFailed, text: error.to_string() }
     }
 
+    /// A signal ended it, in an orderly way.
+    pub(crate) fn stopped(exit: Exit, why: impl std::fmt::Display) -> Self {
+        Self { exit, text: why.to_string() }
+    }
+
     /// A bug of ours.
     pub(crate) fn bug(error: impl std::fmt::Display) -> Self {
         Self { exit: Exit::Bug, text: error.to_string() }

@@ -1,14 +1,17 @@
 //! The ground a run on hosts stands on: the lab, built for it unless it is there; the network its addresses exist
-//! in; and the claim on the cluster, since two runs that break one cluster know nothing of each other.
+//! in; and the claim on the cluster, since two runs that break one cluster know nothing of each other. A signal while
+//! the lab is built takes down what there is of it.
 
 use std::path::PathBuf;
 
 use targets::causes::with_causes;
-use targets::lab::{self, Entered, Kafka, LabOptions};
+use targets::lab::{self, Entered, Kafka, LabError, LabOptions};
 
 use super::failure::Failure;
 use super::{RunOptions, Verbosity};
 use crate::claim::Claim;
+use crate::cli::interrupt::Interrupt;
+use crate::cli::lab::Building;
 use crate::planning::Hosts;
 use crate::state;
 
@@ -17,6 +20,8 @@ use crate::state;
 pub(crate) struct Ground {
     inside: Option<Entered>,
     built: Option<PathBuf>,
+    /// Catches signals from before the building on: none is lost until the run itself hears them.
+    interrupt: Option<Interrupt>,
     _claim: Option<Claim>,
 }
 
@@ -29,10 +34,12 @@ impl Ground {
         let Some(hosts) = &options.hosts else { return Ok(Self::default()) };
         let claim =
             Claim::take(&hosts.file, "run").map_err(|error| Failure::preflight(format!("{error:#}")))?;
-        let mut ground = Self { inside: None, built: None, _claim: Some(claim) };
-        if hosts.build.is_some() {
-            ground.built = Some(build(hosts, options.verbosity)?);
-        }
+        let interrupt = Interrupt::watch().map_err(|error| Failure::bug(format!("{error:#}")))?;
+        let built = match hosts.build.is_some() {
+            true => Some(build(hosts, options.verbosity, &interrupt)?),
+            false => None,
+        };
+        let mut ground = Self { inside: None, built, interrupt: Some(interrupt), _claim: Some(claim) };
         if let Some(namespace) = &hosts.file.namespace {
             let inside = Entered::new(namespace).map_err(|error| {
                 Failure::preflight(format!(
@@ -45,6 +52,11 @@ impl Ground {
             })?);
         }
         Ok(ground)
+    }
+
+    /// The signal that came first since the run began, if any.
+    pub(super) fn caught(&self) -> Option<i32> {
+        self.interrupt.as_ref().and_then(Interrupt::caught)
     }
 
     /// Goes back, and takes down what was built.
@@ -71,18 +83,20 @@ impl Drop for Ground {
     }
 }
 
-fn build(hosts: &Hosts, verbosity: Verbosity) -> Result<PathBuf, Failure> {
+fn build(hosts: &Hosts, verbosity: Verbosity, interrupt: &Interrupt) -> Result<PathBuf, Failure> {
     let dir = state::lab();
     let kafka =
         state::kafka_home().map_or_else(|| Kafka::Version(lab::KAFKA_VERSION.to_owned()), Kafka::Home);
     let mut options = LabOptions::new(dir.clone(), state::cache(), kafka);
     options.brokers = hosts.brokers;
     options.settings = hosts.build.clone().unwrap_or_default();
-    let mut tell = |step: &str| {
-        if verbosity >= Verbosity::Normal {
-            eprintln!("  lab: {step}");
-        }
-    };
-    lab::up(&options, &mut tell).map_err(|error| Failure::preflight(with_causes(&error)))?;
-    Ok(dir)
+    let quiet = verbosity < Verbosity::Normal;
+    match lab::up(&options, &mut Building { beginning: "  lab", interrupt, quiet }) {
+        Ok(_) => Ok(dir),
+        Err(error) => Err(match (&error, interrupt.exit()) {
+            (LabError::Stopped, Some(exit)) => Failure::stopped(exit, error),
+            (LabError::Left(_), _) => Failure::clean_up(error),
+            _ => Failure::preflight(with_causes(&error)),
+        }),
+    }
 }

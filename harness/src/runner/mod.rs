@@ -28,6 +28,7 @@ use results::{Format, RunDir};
 use self::conductor::Conductor;
 use self::failure::Failure;
 use self::ground::Ground;
+use self::message::Message;
 use crate::exit::Exit;
 use crate::planning::Hosts;
 use targets::causes::with_causes;
@@ -111,7 +112,7 @@ pub(crate) fn run(plan: Plan, options: &RunOptions) -> RunOutcome {
         Ok(ground) => ground,
         Err(failure) => return outcome.failed(&failure),
     };
-    let conducted = conduct(&plan, options, &dir, &mut outcome);
+    let conducted = conduct(&plan, options, &dir, &ground, &mut outcome);
     if let Err(failure) = ground.leave() {
         outcome.fail(&failure);
     }
@@ -151,9 +152,14 @@ fn conduct(
     plan: &Plan,
     options: &RunOptions,
     dir: &RunDir,
+    ground: &Ground,
     outcome: &mut RunOutcome,
 ) -> Result<Vec<i32>, Failure> {
     let mut run = Conductor::new(plan, options, dir)?;
+    if let Some(signal) = ground.caught() {
+        // It came before the run heard signals itself.
+        let _ = run.sender().send(Message::Signal(signal));
+    }
     run.progress.say(&format!("seed {}; again: {}", plan.seed, plan.rerun));
     let mut done = phases(&mut run);
     let totals = run.crew.totals();

@@ -9,6 +9,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 
 /// Delivers signals while it lives.
+#[derive(Debug)]
 pub(crate) struct SignalWatch {
     handle: Handle,
 }

@@ -107,6 +107,9 @@ pub enum LabError {
     /// Something is left.
     #[error("the lab is not gone: {0}")]
     Left(String),
+    /// Somebody asked for an end.
+    #[error("stopped while the lab was built; nothing of it is left")]
+    Stopped,
 }
 
 /// What a lab has on this machine.
@@ -169,11 +172,12 @@ pub fn leftovers(dir: &Path) -> Result<Leftovers, LabError> {
     Ok(found)
 }
 
-/// Builds a lab and starts its brokers; `tell` hears of each step.
+/// Builds a lab and starts its brokers. `tell` hears of each step, and says whether to go on: it is asked before every
+/// step and while the brokers come up.
 ///
 /// # Errors
-/// If something is missing or a step fails; what was built is taken down then.
-pub fn up(options: &LabOptions, tell: &mut dyn FnMut(&str)) -> Result<Layout, LabError> {
+/// If something is missing, a step fails or `tell` says no; what was built is taken down then.
+pub fn up(options: &LabOptions, tell: &mut dyn Tell) -> Result<Layout, LabError> {
     let missing: Vec<_> = missing_tools()
         .iter()
         .map(|(tool, package)| format!("`{tool}` (apt-get install {package})"))
@@ -185,21 +189,41 @@ pub fn up(options: &LabOptions, tell: &mut dyn FnMut(&str)) -> Result<Layout, La
     if !found.is_empty() {
         return Err(LabError::Up(found.to_string()));
     }
-    tell("jars");
-    let class_path = options.kafka.class_path(&options.cache)?;
+    step(tell, "jars")?;
+    let class_path = options.kafka.class_path(&options.cache, tell)?;
     let layout = Layout { dir: options.dir.clone(), brokers: options.brokers };
-    build(&layout, options, &class_path, tell).inspect_err(|_| {
-        // What went wrong is the better news.
-        let _ = down(&options.dir);
-    })?;
-    Ok(layout)
+    match build(&layout, options, &class_path, tell) {
+        Ok(()) => Ok(layout),
+        Err(error) => match down(&options.dir) {
+            Ok(()) => Err(error),
+            // What is left is the worse news.
+            Err(left) => Err(LabError::Left(format!("{left}; it was taken down because of this: {error}"))),
+        },
+    }
+}
+
+/// Who hears how the building goes.
+pub trait Tell {
+    /// A step begins.
+    fn step(&mut self, what: &str);
+
+    /// Whether to go on; asked often.
+    fn go_on(&self) -> bool;
+}
+
+fn step(tell: &mut dyn Tell, what: &str) -> Result<(), LabError> {
+    if !tell.go_on() {
+        return Err(LabError::Stopped);
+    }
+    tell.step(what);
+    Ok(())
 }
 
 fn build(
     layout: &Layout,
     options: &LabOptions,
     class_path: &str,
-    tell: &mut dyn FnMut(&str),
+    tell: &mut dyn Tell,
 ) -> Result<(), LabError> {
     let file =
         |path: PathBuf, text: &str| write(&path, text).map_err(|source| LabError::File { path, source });
@@ -214,12 +238,13 @@ fn build(
             file(own.join(name), text)?;
         }
     }
-    tell("namespaces");
+    step(tell, "namespaces")?;
     sh("build the lab", &network(layout, &dir))?;
     for node in 1..=layout.brokers {
-        tell(&format!("host {node}"));
+        step(tell, &format!("host {node}"))?;
         sh("build a host of the lab", &host(layout, node, options, class_path))?;
     }
+    step(tell, "brokers")?;
     let cluster = ClusterFile::read(&layout.cluster_file())?;
     let mut hosts = Vec::new();
     for spec in cluster.hosts()? {
@@ -233,19 +258,27 @@ fn build(
         })?;
         hosts.push(node);
     }
-    tell("brokers");
     let started = clock::now();
     for (node, host) in (1..).zip(&hosts) {
-        wait_listening(layout, node, host.as_ref(), started)?;
+        wait_listening(layout, node, host.as_ref(), started, tell)?;
     }
     Ok(())
 }
 
-fn wait_listening(layout: &Layout, node: u32, host: &dyn Node, started: Nanos) -> Result<(), LabError> {
+fn wait_listening(
+    layout: &Layout,
+    node: u32,
+    host: &dyn Node,
+    started: Nanos,
+    tell: &dyn Tell,
+) -> Result<(), LabError> {
     let script = format!("ss -Hltn 'sport = :{BROKER_PORT}' | grep -q .");
     let look =
         Request { what: "look for the broker", script: &script, stdin: &[], within: STEP, root: false };
     while host.run(&look)?.code != 0 {
+        if !tell.go_on() {
+            return Err(LabError::Stopped);
+        }
         if Duration::from_nanos(clock::now().since(started)) > READY {
             let log = fs::read_to_string(layout.node(node).join("log")).unwrap_or_default();
             return Err(LabError::Late {

@@ -1,13 +1,17 @@
 //! Where Apache Kafka comes from: a folder that has it, or Maven Central; and what a lab is built with.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use super::build::LabError;
+use super::build::{LabError, Tell};
 
 /// The version that is fetched where none is named.
 pub const KAFKA_VERSION: &str = "4.1.2";
+
+/// How often Maven is looked at.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Programs a lab needs, and the Debian package that has each.
 pub const TOOLS: &[(&str, &str)] = &[
@@ -47,8 +51,8 @@ impl Kafka {
     /// The class path, fetched into `cache` unless it is there.
     ///
     /// # Errors
-    /// If the folder has no broker's jar, or Maven cannot fetch it.
-    pub fn class_path(&self, cache: &Path) -> Result<String, LabError> {
+    /// If the folder has no broker's jar, Maven cannot fetch it, or `tell` says not to go on.
+    pub fn class_path(&self, cache: &Path, tell: &dyn Tell) -> Result<String, LabError> {
         match self {
             Self::Home(home) => {
                 let libs = home.join("libs");
@@ -64,7 +68,7 @@ impl Kafka {
             Self::Version(version) => {
                 let dir = cache.join(format!("kafka-{version}"));
                 if !has_broker(&dir) {
-                    fetch(version, &dir)?;
+                    fetch(version, &dir, tell)?;
                 }
                 Ok(format!("{}/*", dir.display()))
             }
@@ -80,7 +84,7 @@ fn has_broker(dir: &Path) -> bool {
     })
 }
 
-fn fetch(version: &str, dir: &Path) -> Result<(), LabError> {
+fn fetch(version: &str, dir: &Path, tell: &dyn Tell) -> Result<(), LabError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
     if version.is_empty() || !version.chars().all(plain) {
         return Err(LabError::Jars(format!("`{version}` is no version (give --kafka {KAFKA_VERSION})")));
@@ -96,23 +100,42 @@ fn fetch(version: &str, dir: &Path) -> Result<(), LabError> {
         dependency("kafka_2.13"),
         dependency("kafka-tools")
     );
+    // Under another name until all of it is there: one that was cut off would be taken for whole.
+    let partly = dir.with_extension("partly");
     let failed =
-        |error: std::io::Error| LabError::Jars(format!("failed to write `{}`: {error}", dir.display()));
-    fs::create_dir_all(dir).map_err(failed)?;
-    fs::write(dir.join("pom.xml"), pom).map_err(failed)?;
-    let output = Command::new("mvn")
+        |error: std::io::Error| LabError::Jars(format!("failed to write `{}`: {error}", partly.display()));
+    fs::create_dir_all(&partly).map_err(failed)?;
+    fs::write(partly.join("pom.xml"), pom).map_err(failed)?;
+    let said = File::create(partly.join("mvn.log")).map_err(failed)?;
+    let mut mvn = Command::new("mvn")
         .args(["--quiet", "--batch-mode", "dependency:copy-dependencies"])
-        .arg(format!("-DoutputDirectory={}", dir.display()))
-        .current_dir(dir)
+        .arg(format!("-DoutputDirectory={}", partly.display()))
+        .current_dir(&partly)
         .stdin(Stdio::null())
-        .output()
+        .stdout(said)
+        .stderr(Stdio::null())
+        .spawn()
         .map_err(|error| {
             LabError::Jars(format!("failed to run `mvn`: {error} (install maven, or give --kafka-home DIR)"))
         })?;
-    if output.status.success() && has_broker(dir) {
-        return Ok(());
+    let status = loop {
+        if let Some(status) = mvn.try_wait().map_err(failed)? {
+            break status;
+        }
+        if !tell.go_on() {
+            // It may have ended just now.
+            let _ = mvn.kill();
+            mvn.wait().map_err(failed)?;
+            return Err(LabError::Stopped);
+        }
+        std::thread::park_timeout(LOOK);
+    };
+    if status.success() && has_broker(&partly) {
+        // What a cache had there was no Kafka.
+        let _ = fs::remove_dir_all(dir);
+        return fs::rename(&partly, dir).map_err(failed);
     }
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let said = fs::read_to_string(partly.join("mvn.log")).unwrap_or_default();
     Err(LabError::Jars(format!(
         "mvn could not fetch Apache Kafka {version}: {} (give --kafka-home DIR)",
         nemesis::node::one_line(&said)

@@ -7,7 +7,7 @@ mod enter;
 mod files;
 mod jars;
 
-pub use build::{HEAP_MB, LabError, LabOptions, Leftovers, down, leftovers, up};
+pub use build::{HEAP_MB, LabError, LabOptions, Leftovers, Tell, down, leftovers, up};
 pub use enter::Entered;
 pub use files::{BACKEND, CLIENTS, Layout, SETTINGS};
 pub use jars::{KAFKA_VERSION, Kafka, TOOLS, missing_tools};

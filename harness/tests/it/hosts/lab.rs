@@ -5,8 +5,10 @@
 use std::io::{BufRead, BufReader, Write};
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
+
 use super::stand::sh;
-use crate::stage::{Ended, Stage, poll};
+use crate::stage::{Background, Ended, Stage, poll};
 
 /// A host's lease, its undo, and a slow machine.
 const HEALED: Duration = Duration::from_secs(90);
@@ -17,32 +19,41 @@ fn count() -> String {
         .expect("sh runs")
 }
 
-/// A lab that is up; dropped, it is taken down.
-struct Lab {
-    stage: Stage,
+pub(super) fn skip(why: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED: the lab with Apache Kafka: {why}");
+}
+
+/// A lab; dropped, it is taken down.
+pub(super) struct Lab {
+    pub(super) stage: Stage,
     before: String,
 }
 
 impl Lab {
-    /// `None`, and a loud word, where something is missing.
+    /// One that is up; `None`, and a loud word, where something is missing.
     fn up() -> Option<Self> {
-        let skip = |why: &str| {
-            let _ = writeln!(std::io::stderr(), "SKIPPED: the lab with Apache Kafka: {why}");
-            None
-        };
+        let lab = Self::to_be()?;
+        let up = lab.run("lab up --disks");
+        if up.stderr.contains("mvn") {
+            skip(&up.stderr);
+            return None;
+        }
+        assert_eq!(up.code, 0, "up: {}", up.all());
+        Some(lab)
+    }
+
+    /// One that can be built.
+    pub(super) fn to_be() -> Option<Self> {
         let lab = Self { stage: Stage::new(), before: count() };
         let doctor = lab.run("doctor");
         if let Some(missing) = doctor.stdout.lines().find(|line| line.starts_with("missing")) {
-            return skip(missing);
+            skip(missing);
+            return None;
         }
         if lab.before.starts_with(|c: char| c != '0') {
-            return skip("somebody else's lab is up");
+            skip("somebody else's lab is up");
+            return None;
         }
-        let up = lab.run("lab up --disks");
-        if up.stderr.contains("mvn") {
-            return skip(&up.stderr);
-        }
-        assert_eq!(up.code, 0, "up: {}", up.all());
         Some(lab)
     }
 
@@ -50,13 +61,13 @@ impl Lab {
         self.stage.results.path().join("state").display().to_string()
     }
 
-    fn command(&self, line: &str) -> std::process::Command {
+    pub(super) fn command(&self, line: &str) -> std::process::Command {
         let mut command = self.stage.command(line);
         command.env("HIGHWATER_STATE", self.state());
         command
     }
 
-    fn run(&self, line: &str) -> Ended {
+    pub(super) fn run(&self, line: &str) -> Ended {
         let output = self.command(line).output().expect("the binary starts");
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         Ended {
@@ -126,4 +137,27 @@ fn the_lab_shows_what_apache_kafka_keeps_and_leaves_nothing() {
     let undo = lab.run("nemesis undo --all");
     assert_eq!(undo.code, 0, "undo: {}", undo.all());
     assert!(undo.stdout.contains("nothing is open"), "undo: {}", undo.all());
+}
+
+#[test]
+fn a_signal_while_it_is_built_takes_down_what_there_is() {
+    let Some(lab) = Lab::to_be() else { return };
+    for (line, step, signal, exit) in [
+        ("lab up --disks", "lab: namespaces", Signal::SIGINT, 130),
+        ("lab up --disks", "lab: host 2", Signal::SIGTERM, 143),
+        ("lab up --disks --ssh-backend openssh", "lab: brokers", Signal::SIGINT, 130),
+        ("run --target lab --nemesis none --duration 1s", "lab: host 1", Signal::SIGTERM, 143),
+    ] {
+        let mut building = Background::start(lab.command(line));
+        building.read_until(step);
+        building.signal(signal);
+        let ended = building.finish();
+        if ended.stderr.contains("mvn") {
+            return skip(&ended.stderr);
+        }
+        assert_eq!(ended.code, exit, "{line}, {step}: {}", ended.all());
+        assert!(ended.stderr.contains("nothing of it is left"), "{line}, {step}: {}", ended.all());
+        assert_eq!(count(), lab.before, "{line}, {step}: nothing is left");
+        assert!(lab.run("lab status").stdout.contains("no lab"), "{line}, {step}");
+    }
 }
