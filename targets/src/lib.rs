@@ -12,5 +12,6 @@ pub mod nodes;
 pub mod process;
 pub mod proxy;
 pub mod reference;
+pub mod secure;
 pub mod survey;
 pub mod view;

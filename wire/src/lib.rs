@@ -13,4 +13,5 @@ pub mod metadata;
 pub mod node;
 pub mod power;
 pub mod records;
+pub mod sasl;
 pub mod schema;

@@ -52,6 +52,10 @@ pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<Drawn> {
     };
     let mut verbatim = verbatim(args)?;
     let hosts = hosts::find(args, target)?;
+    for (name, value) in hosts.iter().flat_map(|hosts| &hosts.file.kafka) {
+        // What was said for this run goes before what the file says of its cluster.
+        verbatim.entry(name.clone()).or_insert_with(|| value.clone());
+    }
     let bootstrap = bootstrap(args, target, hosts.as_ref(), &mut verbatim)?;
     if let Some(flaw) = args.flaw.as_ref().filter(|_| target != TargetKind::Reference) {
         bail!("flaw `{flaw}` can be planted in the reference broker only (leave out --target {target})");

@@ -10,6 +10,7 @@ use targets::front::FrontCluster;
 use targets::hosts::{HostCluster, HostsOptions};
 use targets::kafka::properties::group_of;
 use targets::reference::{ClusterOptions, Proxied, ReferenceCluster};
+use targets::secure::Security;
 
 use super::Arm;
 use super::backstage::Backstage;
@@ -121,6 +122,7 @@ impl Conductor<'_> {
             topic: self.plan.topic.clone(),
             group: self.group(),
             quorum_loss: hosts.lab || self.options.allow_quorum_loss,
+            security: Security::of(&self.options.secrets).map_err(Failure::usage)?,
         };
         let connected =
             HostCluster::connect(options).map_err(|error| Failure::preflight(with_causes(&error)))?;

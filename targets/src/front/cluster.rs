@@ -16,6 +16,7 @@ use wire::front::{self, Broker};
 use super::relay::Relay;
 use crate::hosts::Watch;
 use crate::proxy::{LinkProxy, ProxyError};
+use crate::secure::Security;
 use crate::view::ClusterView;
 
 /// How long a broker may take to tell where the others are.
@@ -69,7 +70,7 @@ impl FrontCluster {
         }
         let followed: Vec<_> =
             brokers.into_iter().map(|(id, host, port)| (NodeId(id), format!("{host}:{port}"))).collect();
-        let watch = Watch::start(topic, None, &followed).map_err(FrontError::Open)?;
+        let watch = Watch::start(topic, None, &followed, &Security::default()).map_err(FrontError::Open)?;
         Ok(Self { relay, watch, stop: Some(stop), thread })
     }
 

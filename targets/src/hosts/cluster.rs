@@ -19,8 +19,9 @@ use super::clock as host_clock;
 use super::cuts::{self, HostCut};
 use super::lease::{Lease, Leased};
 use super::logs;
-use super::watch::Watch;
+use super::watch::{Watch, ask_once};
 use crate::nodes::{ClusterFile, ClusterFileError, each};
+use crate::secure::Security;
 use crate::view::ClusterView;
 
 /// How long a look at a process may take.
@@ -43,6 +44,8 @@ pub struct HostsOptions<'a> {
     pub group: Option<String>,
     /// More than a minority may be down at once.
     pub quorum_loss: bool,
+    /// How the brokers are asked who leads, at their addresses and ports.
+    pub security: Security,
 }
 
 /// Hosts cannot be used.
@@ -74,6 +77,17 @@ pub enum HostsError {
         node: NodeId,
         /// Where.
         host: String,
+    },
+    /// A broker does not tell who leads.
+    #[error(
+        "failed to ask broker `{address}` who leads (its certificate must name the node's `address`, and `broker_port` be a port for clients)"
+    )]
+    Asked {
+        /// Where it was asked.
+        address: String,
+        /// Why.
+        #[source]
+        source: io::Error,
     },
     /// No thread.
     #[error("failed to follow the cluster")]
@@ -130,7 +144,7 @@ impl HostCluster {
     /// # Errors
     /// If a host cannot be reached, its broker does not run, or a fault is on record here or there.
     pub fn connect(options: HostsOptions<'_>) -> Result<Self, HostsError> {
-        let HostsOptions { file, journal, tag, lease_s, topic, group, quorum_loss } = options;
+        let HostsOptions { file, journal, tag, lease_s, topic, group, quorum_loss, security } = options;
         if let Some(entry) = journal.entries()?.into_iter().find(|entry| entry.cluster_file == file.path) {
             let Entry { fault, host, .. } = entry;
             return Err(HostsError::Open { fault, host, file: file.path.clone() });
@@ -151,7 +165,14 @@ impl HostCluster {
             open: Arc::clone(&host.open),
         });
         let lease = Lease::start(leased.collect(), tag.clone(), lease_s).map_err(HostsError::Watch)?;
-        let watch = Watch::start(&topic, group.as_deref(), &brokers).map_err(HostsError::Watch)?;
+        if !security.is_plain() {
+            // Names and passwords can be wrong; who hears nothing would break leaders that are none.
+            let asked = each(&brokers, |(_, address)| ask_once(&topic, address, &security));
+            for ((_, address), asked) in brokers.iter().zip(asked) {
+                asked.map_err(|source| HostsError::Asked { address: address.clone(), source })?;
+            }
+        }
+        let watch = Watch::start(&topic, group.as_deref(), &brokers, &security).map_err(HostsError::Watch)?;
         let (file, open) = (file.path.clone(), Vec::new());
         Ok(Self { hosts, journal, file, tag, lease_s, quorum_loss, open, count: 0, watch, _lease: lease })
     }

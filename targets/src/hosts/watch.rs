@@ -2,7 +2,7 @@
 //! wins, and of two views of one epoch that of a broker which no fault keeps from the controller.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +15,7 @@ use wire::coordinator;
 use wire::frame::FrameError;
 use wire::metadata::{self, Believed};
 
+use crate::secure::{Security, Stream, read_answer};
 use crate::view::{ClusterView, PartitionView};
 
 /// How often each broker is asked.
@@ -105,25 +106,30 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Starts asking brokers, by their addresses; also about a group, if there is one to follow.
-    pub(crate) fn start(topic: &str, group: Option<&str>, brokers: &[(NodeId, String)]) -> io::Result<Self> {
+    pub(crate) fn start(
+        topic: &str,
+        group: Option<&str>,
+        brokers: &[(NodeId, String)],
+        security: &Security,
+    ) -> io::Result<Self> {
         let of_group = group.map(coordinator::question).transpose().map_err(io::Error::other)?;
         let question = metadata::question(topic).map_err(io::Error::other)?;
         let nodes: Vec<_> = brokers.iter().map(|(node, _)| *node).collect();
         let mut watch = Self { known: Arc::default(), stops: Vec::new(), threads: Vec::new() };
         for (node, address) in brokers.iter().cloned() {
             let (known, nodes, question) = (Arc::clone(&watch.known), nodes.clone(), question.clone());
-            let of_group = of_group.clone();
+            let (of_group, security) = (of_group.clone(), security.clone());
             let (stop, stopped) = channel();
             let thread = std::thread::Builder::new().name(format!("watch-{node}")).spawn(move || {
                 let mut connection = None;
                 while matches!(stopped.recv_timeout(EVERY), Err(RecvTimeoutError::Timeout)) {
                     // A broker that does not answer has nothing to tell.
-                    match ask(&mut connection, &address, &question, metadata::answer) {
+                    match ask(&mut connection, &address, &security, &question, metadata::answer) {
                         Ok(believed) => lock(&known).hear(node, &nodes, &believed, clock::now()),
                         Err(_) => connection = None,
                     }
                     let Some(question) = &of_group else { continue };
-                    match ask(&mut connection, &address, question, coordinator::answer) {
+                    match ask(&mut connection, &address, &security, question, coordinator::answer) {
                         Ok(found) => lock(&known).hear_coordinator(node, found.map(NodeId), clock::now()),
                         Err(_) => connection = None,
                     }
@@ -202,27 +208,32 @@ impl Drop for Watch {
 }
 
 fn ask<T>(
-    connection: &mut Option<TcpStream>,
+    connection: &mut Option<Box<dyn Stream>>,
     address: &str,
+    security: &Security,
     question: &[u8],
     answer: fn(&mut BytesMut) -> Result<Option<T>, FrameError>,
 ) -> io::Result<T> {
     let stream = match connection {
         Some(stream) => stream,
-        None => connection.insert(connect(address)?),
+        None => {
+            // Its certificate has the name that it is reached by.
+            let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+            connection.insert(security.secure(connect(address)?, host)?)
+        }
     };
     stream.write_all(question)?;
-    let mut buffer = BytesMut::new();
-    let mut chunk = [0; 8192];
-    loop {
-        if let Some(answer) = answer(&mut buffer).map_err(io::Error::other)? {
-            return Ok(answer);
-        }
-        match stream.read(&mut chunk)? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            read => buffer.extend_from_slice(&chunk[..read]),
-        }
-    }
+    stream.flush()?;
+    read_answer(stream.as_mut(), answer)
+}
+
+/// Asks a broker once.
+///
+/// # Errors
+/// If it cannot be reached, does not let us in, or answers nothing sensible.
+pub(super) fn ask_once(topic: &str, address: &str, security: &Security) -> io::Result<()> {
+    let question = metadata::question(topic).map_err(io::Error::other)?;
+    ask(&mut None, address, security, &question, metadata::answer).map(drop)
 }
 
 fn connect(address: &str) -> io::Result<TcpStream> {

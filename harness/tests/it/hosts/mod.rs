@@ -6,6 +6,7 @@ mod doctor;
 mod guards;
 mod lab;
 mod refusals;
+mod secured;
 mod stand;
 mod ways;
 
