@@ -53,6 +53,12 @@ pub(crate) const fn target(class: FaultClass) -> Option<FaultTarget> {
     }
 }
 
+/// The shortest load in which every one of these, of which there is at least one, has a turn and bites.
+fn shortest_load_ms(specs: &[&Spec], timings: &Timings) -> u64 {
+    let turns = specs.iter().map(|spec| (spec.duration_ms)(timings) + timings.recovery_ms);
+    LEAD_MS + turns.sum::<u64>() - timings.recovery_ms + TAIL_MS
+}
+
 /// Draws the faults of a load of `load_ms`: every nemesis at least once, then more while they fit, the last one
 /// healed before the load ends. One at a time, or, with `overlap`, half of them begin while the one before is in
 /// force; what that saves is quiet.
@@ -71,9 +77,7 @@ pub fn schedule(
         return Ok(Vec::new());
     }
     let shortest = |spec: &Spec| (spec.duration_ms)(timings);
-    let needed_ms = LEAD_MS + specs.iter().map(|spec| shortest(spec) + timings.recovery_ms).sum::<u64>()
-        - timings.recovery_ms
-        + TAIL_MS;
+    let needed_ms = shortest_load_ms(specs, timings);
     if load_ms < needed_ms {
         let nemeses = specs.iter().map(|spec| spec.name).collect::<Vec<_>>().join(",");
         return Err(ScheduleError::TooShort { load_ms, nemeses, needed_ms });
@@ -143,7 +147,7 @@ mod tests {
     #[test]
     fn faults_fit_do_not_overlap_and_last_long_enough() {
         for seed in 0..1000 {
-            for load_ms in [130_000, 210_000] {
+            for load_ms in [1, 2].map(|times| times * shortest_load_ms(CATALOG, &TIMINGS)) {
                 let faults = schedule(seed, CATALOG, load_ms, 4, &TIMINGS, false).unwrap();
                 for spec in CATALOG {
                     let mine = faults.iter().filter(|fault| fault.nemesis == spec.name);
@@ -165,10 +169,11 @@ mod tests {
     #[test]
     fn with_overlap_some_begin_while_another_is_in_force_and_all_end_in_time() {
         let mut overlapping = 0;
+        let load_ms = 2 * shortest_load_ms(CATALOG, &TIMINGS);
         for seed in 0..200 {
-            let faults = schedule(seed, CATALOG, 160_000, 4, &TIMINGS, true).unwrap();
+            let faults = schedule(seed, CATALOG, load_ms, 4, &TIMINGS, true).unwrap();
             assert!(faults.is_sorted_by_key(|fault| fault.at_ms));
-            assert!(faults.iter().all(|fault| fault.at_ms + fault.duration_ms + TAIL_MS <= 160_000));
+            assert!(faults.iter().all(|fault| fault.at_ms + fault.duration_ms + TAIL_MS <= load_ms));
             overlapping +=
                 faults.windows(2).filter(|pair| pair[1].at_ms < pair[0].at_ms + pair[0].duration_ms).count();
         }
@@ -177,7 +182,8 @@ mod tests {
 
     #[test]
     fn the_same_seed_draws_the_same_schedule() {
-        let draw = |seed| schedule(seed, CATALOG, 160_000, 4, &TIMINGS, false).unwrap();
+        let load_ms = shortest_load_ms(CATALOG, &TIMINGS);
+        let draw = |seed| schedule(seed, CATALOG, load_ms, 4, &TIMINGS, false).unwrap();
         assert_eq!(draw(3), draw(3));
         assert_ne!(draw(3), draw(4));
     }
