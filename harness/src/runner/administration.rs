@@ -16,6 +16,10 @@ use super::message::Message;
 
 /// How long the cluster may take over a request.
 const WITHIN: Duration = Duration::from_secs(5);
+/// The same while other faults are in force, which may be what keeps it.
+const HURRIED: Duration = Duration::from_secs(1);
+/// How long it may then take to show.
+const SHOWN_HURRIED: Duration = Duration::from_secs(3);
 /// What an answer may take on its way, and while the actor is busy with other requests.
 const MARGIN: Duration = Duration::from_secs(20);
 /// How often what was granted is looked for.
@@ -31,6 +35,16 @@ pub(crate) struct Inquiry {
 const LOOKING: &str = "look at the topic";
 
 impl Backstage {
+    /// How long the cluster may take over a request, in milliseconds.
+    fn within_ms(&self) -> u64 {
+        millis(if self.hurried { HURRIED } else { WITHIN })
+    }
+
+    /// How long may be waited for what was granted to show.
+    fn patience(&self, within: Duration) -> Duration {
+        if self.hurried { within.min(SHOWN_HURRIED) } else { within }
+    }
+
     fn inquire(&self, action: &'static str, request: AdminRequest) -> Result<AdminReply, FaultError> {
         let failed = |reason: String| FaultError::Administration { action, reason };
         let (reply, answer) = channel();
@@ -44,7 +58,7 @@ impl Backstage {
     }
 
     fn view(&self) -> Result<View, FaultError> {
-        let request = AdminRequest::View { record: self.records, timeout_ms: millis(WITHIN) };
+        let request = AdminRequest::View { record: self.records, timeout_ms: self.within_ms() };
         let AdminReply::View { brokers, partitions } = self.inquire(LOOKING, request)? else {
             return Err(unexpected(LOOKING));
         };
@@ -93,42 +107,42 @@ fn again<T>(
 
 impl Administrator for Backstage {
     fn await_view(&self, fits: &dyn Fn(&View) -> bool, within: Duration) -> Result<View, FaultError> {
-        again(within, || self.view().map(|view| (fits(&view), view)))
+        again(self.patience(within), || self.view().map(|view| (fits(&view), view)))
     }
 
     fn reassign(&self, partition: Partition, replicas: &[NodeId]) -> Result<(), FaultError> {
         let replicas = replicas.to_vec();
-        let request = AdminRequest::Reassign { partition, replicas, timeout_ms: millis(WITHIN) };
+        let request = AdminRequest::Reassign { partition, replicas, timeout_ms: self.within_ms() };
         self.inquire("reassign replicas", request).map(drop)
     }
 
     fn elect(&self, election: Election, partitions: &[Partition]) -> Result<(), FaultError> {
         let (unclean, partitions) = (election == Election::Unclean, partitions.to_vec());
-        let request = AdminRequest::Elect { unclean, partitions, timeout_ms: millis(WITHIN) };
+        let request = AdminRequest::Elect { unclean, partitions, timeout_ms: self.within_ms() };
         self.inquire("have leaders elected", request).map(drop)
     }
 
     fn add_partitions(&self, total: u32) -> Result<(), FaultError> {
-        let request = AdminRequest::AddPartitions { total, timeout_ms: millis(WITHIN) };
+        let request = AdminRequest::AddPartitions { total, timeout_ms: self.within_ms() };
         self.inquire("add partitions", request).map(drop)
     }
 
     fn settings(&self) -> Result<BTreeMap<String, String>, FaultError> {
-        self.read(LOOKING, AdminRequest::DescribeTopic { timeout_ms: millis(WITHIN) })
+        self.read(LOOKING, AdminRequest::DescribeTopic { timeout_ms: self.within_ms() })
     }
 
     fn own_settings(&self) -> Result<BTreeMap<String, String>, FaultError> {
-        self.read(LOOKING, AdminRequest::OwnSettings { timeout_ms: millis(WITHIN) })
+        self.read(LOOKING, AdminRequest::OwnSettings { timeout_ms: self.within_ms() })
     }
 
     fn alter(&self, name: &str, value: Option<&str>) -> Result<(), FaultError> {
         let (name, value) = (name.to_owned(), value.map(str::to_owned));
-        let request = AdminRequest::AlterTopic { name, value, timeout_ms: millis(WITHIN) };
+        let request = AdminRequest::AlterTopic { name, value, timeout_ms: self.within_ms() };
         self.inquire("change a setting of the topic", request).map(drop)
     }
 
     fn await_setting(&self, name: &str, value: &str, within: Duration) -> Result<bool, FaultError> {
-        again(within, || {
+        again(self.patience(within), || {
             let met = self.settings()?.get(name).is_some_and(|now| now == value);
             Ok((met, met))
         })

@@ -47,6 +47,8 @@ pub(crate) struct Backstage {
     pub(crate) messages: Sender<Message>,
     /// What metadata shows of the topic goes on record: nobody else tells.
     pub(crate) records: bool,
+    /// Other faults wait for their turn: what the cluster does not do at once is given up.
+    pub(crate) hurried: bool,
 }
 
 impl Backstage {

@@ -18,6 +18,10 @@ use super::message::Message;
 const LOOK: Duration = Duration::from_millis(50);
 /// How long a fault waits for the last one to be over.
 const WHOLE: Duration = Duration::from_secs(90);
+/// How long a mended cluster may take to grant what gives its topic back.
+const REACHABLE: Duration = Duration::from_secs(60);
+/// When a request is made again at the earliest.
+const AGAIN: Duration = Duration::from_millis(500);
 const NANOS_PER_MILLI: u64 = 1_000_000;
 
 /// What became of a fault.
@@ -110,6 +114,11 @@ struct InForce {
     ends: Nanos,
 }
 
+/// Whether a request may have to wait for other faults that are in force.
+fn has_others(spec: &Spec, others: &[InForce]) -> bool {
+    spec.class.is_administrative() && others.iter().any(|other| !other.spec.class.is_administrative())
+}
+
 struct Stage {
     cluster: Option<Box<dyn Breakable>>,
     backstage: Backstage,
@@ -149,16 +158,19 @@ impl Stage {
                 (_, ends) => ends.is_none_or(|ends| self.wait_until(ends)),
             };
             if !goes_on {
-                while let Some(fault) = in_force.pop() {
-                    self.heal(&fault, &mut in_force);
-                }
+                self.heal_all(in_force);
                 return;
             }
             let now = clock::now();
             match in_force.iter().position(|fault| fault.ends <= now) {
                 Some(over) => {
-                    let fault = in_force.remove(over);
-                    self.heal(&fault, &mut in_force);
+                    let mut fault = in_force.remove(over);
+                    if !self.heal(&mut fault, &mut in_force) {
+                        let next = in_force.iter().map(|other| other.ends).min();
+                        let soon = Nanos(clock::now().0 + AGAIN.as_nanos() as u64);
+                        fault.ends = next.map_or(soon, |next| next.max(soon));
+                        in_force.push(fault);
+                    }
                 }
                 None => {
                     let fault = coming.pop_front();
@@ -181,6 +193,7 @@ impl Stage {
                 return None;
             }
         };
+        self.backstage.hurried = has_others(spec, others);
         let invoked = clock::now();
         let injected = spec.nemesis.inject(&fault, &aim, self.world(spec));
         let reason = match injected {
@@ -188,20 +201,37 @@ impl Stage {
             Ok(()) => Some("it was injected, and is not in force".to_owned()),
             Err(error) => Some(with_causes(&error)),
         };
+        self.backstage.hurried = false;
         let at = clock::now();
         let from = if spec.nemesis.runs_through() { invoked } else { at };
         let ends = Nanos(from.0 + fault.duration_ms * NANOS_PER_MILLI);
-        let injected = InForce { id: fault.id, spec, aim: aim.clone(), ends };
+        let mut injected = InForce { id: fault.id, spec, aim: aim.clone(), ends };
         if let Some(reason) = reason {
             self.fail(fault.id, reason, false);
-            self.heal(&injected, others);
-            return None;
+            // What cannot be undone yet is undone later.
+            return (!self.heal(&mut injected, others)).then_some(injected);
         }
         self.report(FaultReport::Injected { fault, aim, invoked, at });
         Some(injected)
     }
 
-    fn heal(&mut self, fault: &InForce, others: &mut [InForce]) {
+    /// Heals what is in force, the last first; requests that the others keep from being granted come last.
+    fn heal_all(&mut self, mut in_force: Vec<InForce>) {
+        let mut put_off = Vec::new();
+        while let Some(mut fault) = in_force.pop() {
+            if !self.heal(&mut fault, &mut in_force) {
+                put_off.push(fault);
+            }
+        }
+        for mut fault in put_off {
+            self.heal(&mut fault, &mut []);
+        }
+    }
+
+    /// Undoes a fault; false if it is a request that another fault may keep from being granted, to be tried again when
+    /// that one is over.
+    fn heal(&mut self, fault: &mut InForce, others: &mut [InForce]) -> bool {
+        fault.aim.changes.retain(|change| !others.iter_mut().any(|other| other.aim.inherit(change)));
         let mut aim = fault.aim.clone();
         // What another fault has cut or taken down too stays so until that one is over.
         aim.links.retain(|link| !others.iter().any(|other| other.aim.links.contains(link)));
@@ -211,11 +241,25 @@ impl Stage {
             };
             aim.nodes.retain(|node| !down(node));
         }
-        aim.changes.retain(|change| !others.iter_mut().any(|other| other.aim.inherit(change)));
-        match fault.spec.nemesis.heal(&aim, self.world(fault.spec)) {
+        let others = has_others(fault.spec, others);
+        self.backstage.hurried = others;
+        let begun = clock::now();
+        let healed = loop {
+            let healed = fault.spec.nemesis.heal(&aim, self.world(fault.spec));
+            let late = Duration::from_nanos(clock::now().since(begun)) >= REACHABLE;
+            // A cluster that was mended just now takes a while to grant anything.
+            if healed.is_ok() || others || late || !fault.spec.class.is_administrative() {
+                break healed;
+            }
+            thread::sleep(LOOK);
+        };
+        self.backstage.hurried = false;
+        match healed {
             Ok(touched) => self.report(FaultReport::Healed { fault: fault.id, touched, at: clock::now() }),
+            Err(_) if others => return false,
             Err(error) => self.fail(fault.id, with_causes(&error), true),
         }
+        true
     }
 
     fn fail(&self, fault: u32, reason: String, unhealed: bool) {

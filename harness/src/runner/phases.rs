@@ -191,7 +191,8 @@ impl Conductor<'_> {
         self.crew.go(start);
         if self.cluster.is_some() || !self.plan.schedule.is_empty() {
             let cluster = self.cluster.take();
-            let backstage = Backstage { messages: self.sender(), records: !self.is_followed() };
+            let backstage =
+                Backstage { messages: self.sender(), records: !self.is_followed(), hurried: false };
             let executor = Executor::start(cluster, self.plan.schedule.clone(), start, backstage);
             self.executor = Some(executor.map_err(Failure::bug)?);
         }

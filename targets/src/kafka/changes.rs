@@ -175,9 +175,14 @@ fn ask(
         if let Some(granted) = answer(&mut buffer).map_err(io::Error::other)? {
             return Ok(granted);
         }
-        match stream.read(&mut chunk)? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            read => buffer.extend_from_slice(&chunk[..read]),
+        match stream.read(&mut chunk) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => buffer.extend_from_slice(&chunk[..read]),
+            // So the system says that the time is over.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            Err(error) => return Err(error),
         }
     }
 }

@@ -118,6 +118,10 @@ fn the_lab_shows_what_apache_kafka_keeps_and_leaves_nothing() {
     assert!(lab.lost(dark) > 0, "acks=all is replication in memory");
     assert_eq!(lab.lost(&format!("{dark} --set flush.messages=1")), 0, "what is synced is kept");
 
+    let asked = "--nemesis reassign-replicas@1s+2s,preferred-election@4s+1s,alter-topic-configs@6s+2s,\
+                 add-partitions@9s+2s --keys 50 --duration 14s";
+    assert_eq!(lab.lost(asked), 0, "what an administrator asks for costs nothing with acks=all");
+
     // A run that is killed leaves its fault to the hosts, which heal themselves.
     let doomed = "run --target lab --partitions 1 --nemesis kill@1s+60s --duration 61s";
     let mut runner = lab.command(doomed).spawn().expect("the binary starts");
