@@ -108,11 +108,17 @@ fn the_lab_shows_what_apache_kafka_keeps_and_leaves_nothing() {
     let Some(lab) = Lab::up() else { return };
     let lone = "--set acks=1 --set min.insync.replicas=1 --nemesis isolate-leader --duration 12s";
     assert!(lab.lost(lone) > 0, "an isolated leader confirms what nobody else has");
-    let story = lab.run("explain latest lost-write");
-    let told = |line: &str| {
-        line.contains("node-") && line.contains("(±") && line.contains("Truncating partition 0 with")
+    let story = lab.run("explain latest lost-write --format json");
+    let told: serde_json::Value = serde_json::from_str(&story.stdout).expect("a story");
+    let by_its_broker = |event: &serde_json::Value| {
+        let part = |name: &str| event[name].as_str().unwrap_or_default();
+        part("who").starts_with("node-")
+            && part("what").contains("Truncating partition 0 with")
+            && part("what").contains("due to leader epoch")
+            && event["error_ns"].as_u64().is_some_and(|error| error > 0)
     };
-    assert!(story.stdout.lines().any(told), "what the old leader said of it: {}", story.all());
+    let events = told["events"].as_array().expect("events");
+    assert!(events.iter().any(by_its_broker), "what the old leader said of it: {}", story.all());
     assert_eq!(lab.lost("--nemesis isolate-leader --duration 12s"), 0, "acks=all waits for the others");
     let dark = "--nemesis power-failure-all --duration 10s";
     assert!(lab.lost(dark) > 0, "acks=all is replication in memory");
