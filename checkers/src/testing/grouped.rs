@@ -352,6 +352,7 @@ impl Grouped {
                 }
             }
         }
+        self.ask();
         for partition in 0..self.partitions {
             let number = |offset: i64| (offset * i64::from(self.partitions) + i64::from(partition)) as u64;
             let records: Vec<_> = (0..self.records)
@@ -359,6 +360,19 @@ impl Grouped {
                 .collect();
             self.scene.log(partition, &records, true);
         }
+    }
+
+    /// Whoever is left asks what its group has committed, as members do before they are done.
+    fn ask(&mut self) {
+        let Some(id) = self.members.keys().next().copied() else { return };
+        let fetched = self
+            .committed
+            .iter()
+            .map(|(partition, offset)| (Partition(*partition), Offset(*offset)))
+            .collect();
+        let now = self.scene.tick();
+        let detail = Detail { fetched, ..Detail::default() };
+        self.ended(id, Function::Poll, now, Outcome::Ok, Some(detail));
     }
 
     fn session(&mut self, id: Id) -> &mut Session {

@@ -76,7 +76,7 @@ pub(super) enum Wide<'a> {
     /// A source's value.
     Text(&'a str),
     /// The wide part of an operation.
-    Operation(WideOperation),
+    Operation(Box<WideOperation>),
 }
 
 /// Where a note is in the side table.
@@ -171,7 +171,7 @@ pub(super) fn encode(at: Nanos, event: &Event) -> Encoded<'_> {
             if ended.detail.is_some() || !runs.is_empty() {
                 row.flags |= HAS_WIDE;
                 let wide = WideOperation { detail: ended.detail.clone(), runs: runs.clone() };
-                return Encoded::Wide(Wide::Operation(wide), Referring(row));
+                return Encoded::Wide(Wide::Operation(Box::new(wide)), Referring(row));
             }
         }
         Event::Note(note) => {

@@ -32,7 +32,7 @@ pub(super) fn check(context: &Context<'_>, group: &Group<'_>) -> Option<Finding>
     let unknown = |member: &&Session| {
         !member.closed && member.effective.get("enable.auto.commit").is_some_and(|value| value == "true")
     };
-    if group.members.iter().any(|member| unknown(&member)) {
+    if group.members.iter().any(unknown) {
         return None;
     }
     let mut commits: Vec<Vec<Commit>> = vec![Vec::new(); group.reached.len()];
