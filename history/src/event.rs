@@ -197,6 +197,9 @@ pub enum Note {
     FaultInjected {
         /// Number in the plan.
         fault: u32,
+        /// By which mechanism, where there is more than one way, and on what: `tc htb on node 1`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        by: Vec<String>,
     },
     /// The fault is undone.
     FaultHealed {
@@ -204,8 +207,11 @@ pub enum Note {
         fault: u32,
         /// Connections it touched.
         connections: u64,
-        /// Bytes it held back or threw away.
+        /// Bytes it held back, threw away or cut.
         bytes: u64,
+        /// What was seen of it where it was undone: `node 1 had given up`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        seen: Vec<String>,
     },
     /// A fault could not be injected or healed.
     FaultFailed {

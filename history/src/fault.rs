@@ -76,6 +76,34 @@ pub enum FaultClass {
     PauseMember,
     /// Members of the run's consumer group are killed, or leave, and join again in quick succession.
     RebalanceStorm,
+    /// A broker's disk has no room left; the broker gives it up, and ends.
+    DiskFull,
+    /// A broker's file system turns read-only: it ends, and what it had not synced is gone.
+    ReadOnlyDisk,
+    /// A broker's disk takes few bytes a second.
+    SlowDisk,
+    /// A broker that was stopped in an orderly way comes back with the end of a log cut off.
+    TruncateLog,
+    /// A broker that was stopped in an orderly way comes back with a bit of a log turned.
+    FlipBit,
+    /// A broker dies and comes back with the logs it had some time before.
+    StaleDisk,
+    /// A broker's host forgets what it had read or written: it is on the disk alone.
+    DropCache,
+    /// A broker's clock jumps, and back later.
+    ClockBump,
+    /// A broker's clock runs fast or slow.
+    ClockSkew,
+    /// A broker's clock jumps to and fro.
+    ClockStrobe,
+    /// Packets between brokers are lost.
+    LossyLinks,
+    /// Packets between brokers overtake each other.
+    ReorderPackets,
+    /// Packets between brokers arrive twice.
+    DuplicatePackets,
+    /// Packets between brokers have a bit turned.
+    CorruptPackets,
 }
 
 impl FaultClass {
@@ -97,7 +125,16 @@ impl FaultClass {
             | Self::PreferredElection
             | Self::UncleanElection
             | Self::KillCoordinator
-            | Self::IsolateCoordinator => true,
+            | Self::IsolateCoordinator
+            | Self::DiskFull
+            | Self::ReadOnlyDisk
+            | Self::SlowDisk
+            | Self::TruncateLog
+            | Self::FlipBit
+            | Self::StaleDisk
+            | Self::ClockBump
+            | Self::ClockSkew
+            | Self::ClockStrobe => true,
             Self::IsolateFollowers
             | Self::PartialPartition
             | Self::IsolateClients
@@ -112,7 +149,12 @@ impl FaultClass {
             | Self::AlterTopicConfigs
             | Self::KillMember
             | Self::PauseMember
-            | Self::RebalanceStorm => false,
+            | Self::RebalanceStorm
+            | Self::DropCache
+            | Self::LossyLinks
+            | Self::ReorderPackets
+            | Self::DuplicatePackets
+            | Self::CorruptPackets => false,
         }
     }
 
@@ -147,7 +189,21 @@ impl FaultClass {
             | Self::AddPartitions
             | Self::AlterTopicConfigs
             | Self::KillCoordinator
-            | Self::IsolateCoordinator => None,
+            | Self::IsolateCoordinator
+            | Self::DiskFull
+            | Self::ReadOnlyDisk
+            | Self::SlowDisk
+            | Self::TruncateLog
+            | Self::FlipBit
+            | Self::StaleDisk
+            | Self::DropCache
+            | Self::ClockBump
+            | Self::ClockSkew
+            | Self::ClockStrobe
+            | Self::LossyLinks
+            | Self::ReorderPackets
+            | Self::DuplicatePackets
+            | Self::CorruptPackets => None,
         }
     }
 
@@ -159,7 +215,11 @@ impl FaultClass {
             | Self::RollingRestart
             | Self::IsolateController
             | Self::SlowLinks
-            | Self::NarrowLinks => true,
+            | Self::NarrowLinks
+            | Self::LossyLinks
+            | Self::ReorderPackets
+            | Self::DuplicatePackets
+            | Self::CorruptPackets => true,
             Self::Kill
             | Self::Pause
             | Self::IsolateLeader
@@ -184,7 +244,17 @@ impl FaultClass {
             | Self::IsolateCoordinator
             | Self::KillMember
             | Self::PauseMember
-            | Self::RebalanceStorm => false,
+            | Self::RebalanceStorm
+            | Self::DiskFull
+            | Self::ReadOnlyDisk
+            | Self::SlowDisk
+            | Self::TruncateLog
+            | Self::FlipBit
+            | Self::StaleDisk
+            | Self::DropCache
+            | Self::ClockBump
+            | Self::ClockSkew
+            | Self::ClockStrobe => false,
         }
     }
 
@@ -240,10 +310,23 @@ impl FaultClass {
         )
     }
 
-    /// Whether the fault takes what a broker had not synced.
+    /// Whether the fault takes what a broker had not synced: with the power, or because the file system no longer
+    /// lets it get to the disk.
     #[must_use]
     pub const fn loses_power(self) -> bool {
-        matches!(self, Self::PowerFailure | Self::PowerFailureAll)
+        matches!(self, Self::PowerFailure | Self::PowerFailureAll | Self::ReadOnlyDisk)
+    }
+
+    /// Whether the fault takes or damages what a broker had on its disk, synced or not.
+    #[must_use]
+    pub const fn damages_disk(self) -> bool {
+        matches!(self, Self::TruncateLog | Self::FlipBit | Self::StaleDisk)
+    }
+
+    /// Whether the fault makes a broker's time of day wrong.
+    #[must_use]
+    pub const fn moves_clock(self) -> bool {
+        matches!(self, Self::ClockBump | Self::ClockSkew | Self::ClockStrobe)
     }
 }
 
@@ -280,6 +363,20 @@ impl fmt::Display for FaultClass {
             Self::KillMember => "kill-member",
             Self::PauseMember => "pause-member",
             Self::RebalanceStorm => "rebalance-storm",
+            Self::DiskFull => "disk-full",
+            Self::ReadOnlyDisk => "read-only-disk",
+            Self::SlowDisk => "slow-disk",
+            Self::TruncateLog => "truncate-log",
+            Self::FlipBit => "flip-bit",
+            Self::StaleDisk => "stale-disk",
+            Self::DropCache => "drop-cache",
+            Self::ClockBump => "clock-bump",
+            Self::ClockSkew => "clock-skew",
+            Self::ClockStrobe => "clock-strobe",
+            Self::LossyLinks => "lossy-links",
+            Self::ReorderPackets => "reorder-packets",
+            Self::DuplicatePackets => "duplicate-packets",
+            Self::CorruptPackets => "corrupt-packets",
         })
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use history::{Application, Manner, NodeId, Partition};
 
 use crate::administrator::Administrator;
+use crate::affliction::Affliction;
 use crate::applications::Applications;
 use crate::impairment::Impairment;
 
@@ -204,6 +205,29 @@ pub trait Cluster {
     /// Who changes the topic under test, where there is a run with one.
     fn administrator(&self) -> Option<&dyn Administrator> {
         None
+    }
+    /// Puts nodes, not their links, under something: their disk, their files, their clock.
+    ///
+    /// # Errors
+    /// If there is no such node, or the target cannot do it; some may be under it by then.
+    fn afflict(&mut self, _: &[NodeId], affliction: &Affliction) -> Result<(), FaultError> {
+        Err(FaultError::Unsupported { target: "this target", action: affliction.verb() })
+    }
+    /// Ends that, with the brokers serving afterwards that it has taken down, and tells what it took.
+    ///
+    /// # Errors
+    /// If something may still be in force.
+    fn relieve(&mut self, _: &[NodeId], _: &Affliction) -> Result<Touched, FaultError> {
+        Ok(Touched::default())
+    }
+    /// Whether a node is under it.
+    fn is_afflicted(&self, _: NodeId, _: &Affliction) -> bool {
+        false
+    }
+    /// How what was asked for since the last call was carried out, where there is more than one way, and what was
+    /// seen of it: a few words each.
+    fn take_words(&mut self) -> Vec<String> {
+        Vec::new()
     }
     /// The applications that use it, where they can be broken too.
     fn applications(&self) -> Option<&dyn Applications> {

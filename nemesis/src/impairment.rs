@@ -45,6 +45,39 @@ pub enum Impairment {
         /// Bytes a second.
         bytes_per_second: u64,
     },
+    /// Packets are lost: TCP sends them again, late. Where there are packets at all; a proxy of connections has none.
+    Lose {
+        /// How many of a hundred.
+        percent: u8,
+    },
+    /// Packets overtake each other.
+    Reorder {
+        /// How many of a hundred overtake.
+        percent: u8,
+        /// By how long the others wait, in milliseconds.
+        ms: u32,
+    },
+    /// Packets arrive twice.
+    Duplicate {
+        /// How many of a hundred.
+        percent: u8,
+    },
+    /// Packets have a bit turned: TCP's checksum finds it, and they are sent again.
+    Corrupt {
+        /// How many of a hundred.
+        percent: u8,
+    },
+}
+
+impl Impairment {
+    /// Whether it is done to packets, which only a host has.
+    #[must_use]
+    pub const fn is_of_packets(&self) -> bool {
+        match self {
+            Self::Lose { .. } | Self::Reorder { .. } | Self::Duplicate { .. } | Self::Corrupt { .. } => true,
+            Self::Hold(_) | Self::Swallow(_) | Self::Delay { .. } | Self::Narrow { .. } => false,
+        }
+    }
 }
 
 impl fmt::Display for Impairment {
@@ -58,6 +91,12 @@ impl fmt::Display for Impairment {
                 write!(f, "late by {at_least_ms} to {} ms", at_least_ms.saturating_add(*jitter_ms))
             }
             Self::Narrow { bytes_per_second } => write!(f, "narrowed to {bytes_per_second} bytes a second"),
+            Self::Lose { percent } => write!(f, "with {percent} of 100 packets lost"),
+            Self::Reorder { percent, ms } => {
+                write!(f, "with {percent} of 100 packets {ms} ms ahead of the others")
+            }
+            Self::Duplicate { percent } => write!(f, "with {percent} of 100 packets sent twice"),
+            Self::Corrupt { percent } => write!(f, "with a bit turned in {percent} of 100 packets"),
         }
     }
 }

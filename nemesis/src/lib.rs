@@ -3,6 +3,7 @@
 //! A nemesis speaks to a [`Cluster`], which a target implements; it knows nothing of processes or sockets.
 
 pub mod administrator;
+mod affliction;
 pub mod applications;
 pub mod catalog;
 pub mod cluster;
@@ -18,6 +19,7 @@ mod spec;
 mod testing;
 
 pub use administrator::{Administrator, Change, Election, Placement, View};
+pub use affliction::Affliction;
 pub use applications::Applications;
 pub use catalog::CATALOG;
 pub use cluster::{Cluster, End, FaultError, Link, Touched};

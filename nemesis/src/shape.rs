@@ -56,7 +56,16 @@ impl Nemesis for Impairs {
         aim: &Injected,
         cluster: &mut dyn Cluster,
     ) -> Result<(), FaultError> {
-        aim.links.iter().try_for_each(|link| cluster.impair(&[*link], (self.how)(fault, aim, *link)))
+        let mut alike: Vec<(Impairment, Vec<Link>)> = Vec::new();
+        for link in &aim.links {
+            let how = (self.how)(fault, aim, *link);
+            match alike.iter_mut().find(|(other, _)| *other == how) {
+                Some((_, links)) => links.push(*link),
+                None => alike.push((how, vec![*link])),
+            }
+        }
+        // A host is told once what becomes of all its links.
+        alike.into_iter().try_for_each(|(how, links)| cluster.impair(&links, how))
     }
 
     fn verify(&self, aim: &Injected, cluster: &dyn Cluster) -> bool {

@@ -4,6 +4,7 @@ use history::{Application, FaultClass, FaultTarget, NodeId, Partition, PlannedFa
 
 use crate::CATALOG;
 use crate::administrator::Change;
+use crate::affliction::Affliction;
 use crate::cluster::{Cluster, FaultError, Link, Touched};
 use crate::schedule::Timings;
 
@@ -36,6 +37,8 @@ pub struct Injected {
     pub applications: Vec<Application>,
     /// What the cluster was asked to change, with what was there before.
     pub changes: Vec<Change>,
+    /// What the nodes are under, where the fault is not one of processes or links.
+    pub affliction: Option<Affliction>,
 }
 
 /// A kind of fault.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use history::{FaultClass, FaultTarget, Manner, NodeId, Partition, PlannedFault};
 
+use crate::affliction::Affliction;
 use crate::cluster::{Cluster, FaultError, Link, Touched};
 use crate::impairment::Impairment;
 use crate::spec::Spec;
@@ -30,6 +31,7 @@ struct Fake {
     dark: BTreeSet<NodeId>,
     stopped: BTreeSet<NodeId>,
     cut: BTreeSet<Link>,
+    ill: Vec<(NodeId, Affliction)>,
 }
 
 impl Cluster for Fake {
@@ -99,6 +101,19 @@ impl Cluster for Fake {
     fn is_cut(&self, link: Link) -> bool {
         self.cut.contains(&link)
     }
+    fn afflict(&mut self, nodes: &[NodeId], affliction: &Affliction) -> Result<(), FaultError> {
+        self.ill.extend(nodes.iter().map(|node| (*node, affliction.clone())));
+        Ok(())
+    }
+    fn relieve(&mut self, nodes: &[NodeId], affliction: &Affliction) -> Result<Touched, FaultError> {
+        let before = self.ill.len();
+        self.ill.retain(|(node, what)| !nodes.contains(node) || what != affliction);
+        let unsynced = if *affliction == Affliction::ReadOnlyDisk { 100 } else { 0 };
+        Ok(Touched { connections: 0, bytes: unsynced * (before - self.ill.len()) as u64 })
+    }
+    fn is_afflicted(&self, node: NodeId, affliction: &Affliction) -> bool {
+        self.ill.iter().any(|(other, what)| *other == node && what == affliction)
+    }
 }
 
 fn fault(spec: &Spec) -> PlannedFault {
@@ -152,7 +167,7 @@ fn every_fault_is_in_force_once_injected_and_gone_once_healed() {
             let touched = spec.nemesis.heal(&aim, &mut cluster).unwrap();
             assert_eq!(touched.bytes > 0, spec.class.loses_power() && turn == 0, "{}", spec.name);
             assert!(cluster.dead.is_empty() && cluster.stopped.is_empty() && cluster.cut.is_empty());
-            assert!(cluster.impaired.is_empty());
+            assert!(cluster.impaired.is_empty() && cluster.ill.is_empty());
         }
     }
 }
@@ -179,6 +194,26 @@ fn a_fault_without_a_leader_says_so() {
         let expected = if spec.class.is_of_groups() { of_group } else { "partition `0` has no leader" };
         assert_eq!(error.to_string(), expected, "{}", spec.name);
     }
+}
+
+#[test]
+fn disks_files_and_clocks_differ_by_what_is_drawn_and_stay_in_bounds() {
+    let drawn = |name: &str, draw| {
+        let spec = crate::find(name).expect("a catalog entry");
+        let fault = PlannedFault { draw, ..fault(spec) };
+        spec.nemesis.aim(&fault, &Fake::default()).expect("there is a leader").affliction.expect("it has one")
+    };
+    let mut cuts = BTreeSet::new();
+    for draw in 0..50 {
+        let Affliction::TruncateLog { partition: Partition(0), bytes } = drawn("truncate-log", draw * 1009)
+        else {
+            panic!("the first partition that the leader leads loses its end")
+        };
+        assert!((4 << 10..32 << 10).contains(&bytes));
+        cuts.insert(bytes);
+    }
+    assert!(cuts.len() > 20);
+    assert_ne!(drawn("flip-bit", 1), drawn("flip-bit", 2));
 }
 
 #[test]

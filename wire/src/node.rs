@@ -1,7 +1,8 @@
 //! What a node and the process that started it say to each other.
 //!
 //! A node reads one [`NodeSpec`] as a line of JSON from stdin, and exits when stdin ends. It writes
-//! [`NodeEvent`]s as lines of JSON to stdout, and its log, for people, to stderr.
+//! [`NodeEvent`]s as lines of JSON to stdout, and its log, for people, to stderr. While it runs, a broker may be given
+//! [`NodeOrder`]s, further lines of stdin, and answers each.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -58,6 +59,64 @@ pub struct BrokerSpec {
     pub flaw: Option<String>,
 }
 
+/// What a broker is told while it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "order")]
+pub enum NodeOrder {
+    /// Its disk is like that from now on.
+    Disk {
+        /// Like what.
+        state: DiskState,
+    },
+    /// Its time of day is like that from now on.
+    Clock {
+        /// Like what.
+        state: ClockState,
+    },
+}
+
+/// What a disk is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "is")]
+pub enum DiskState {
+    /// Nothing is wrong with it.
+    Whole,
+    /// It takes no byte more: ENOSPC.
+    Full,
+    /// It takes no change at all: EROFS.
+    ReadOnly,
+    /// It does so many KiB a second.
+    Slow {
+        /// KiB a second.
+        kib: u32,
+    },
+}
+
+/// What a time of day is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "is")]
+pub enum ClockState {
+    /// As the machine has it.
+    Right,
+    /// Ahead by so many milliseconds, behind if negative.
+    Ahead {
+        /// Milliseconds.
+        ms: i64,
+    },
+    /// Gains so many microseconds a second, loses them if negative.
+    Fast {
+        /// Parts per million.
+        ppm: i64,
+    },
+    /// Ahead and right in turn.
+    Strobes {
+        /// Ahead by so many milliseconds, behind if negative.
+        ms: i64,
+        /// For so many milliseconds each.
+        period_ms: u32,
+    },
+}
+
 /// What a node tells its starter. Times are raw `CLOCK_MONOTONIC` nanoseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "event")]
@@ -95,6 +154,15 @@ pub enum NodeEvent {
         /// All replicas.
         replicas: Vec<i32>,
     },
+    /// A broker: an order is carried out.
+    Obeyed {
+        /// Bytes that had to wait for the disk as it was until then.
+        slowed_bytes: u64,
+        /// By so many milliseconds its time of day was ahead until then.
+        clock_ahead_ms: i64,
+        /// So often it had jumped, and back.
+        clock_jumps: u64,
+    },
     /// The node cannot go on and is about to exit.
     Failed {
         /// Why.
@@ -105,6 +173,19 @@ pub enum NodeEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn orders_are_one_line_each() {
+        for order in [
+            NodeOrder::Disk { state: DiskState::Slow { kib: 32 } },
+            NodeOrder::Disk { state: DiskState::ReadOnly },
+            NodeOrder::Clock { state: ClockState::Strobes { ms: -5, period_ms: 100 } },
+            NodeOrder::Clock { state: ClockState::Right },
+        ] {
+            let line = serde_json::to_string(&order).expect("plain data");
+            assert_eq!(serde_json::from_str::<NodeOrder>(&line).expect("its own line"), order);
+        }
+    }
 
     #[test]
     fn a_spec_survives_its_line() {

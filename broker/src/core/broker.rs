@@ -316,6 +316,11 @@ impl Broker {
             && self.config.flaw != Some(Flaw::ForgetFencing)
     }
 
+    /// Somebody has moved the clock: it gives another time of day from now on.
+    pub fn set_wall_offset_ms(&mut self, offset_ms: i64) {
+        self.config.wall_offset_ms = offset_ms;
+    }
+
     /// The time of day, in ms since 1970, for what is written down and compared with that.
     #[must_use]
     pub fn wall_ms(&self, now_ms: u64) -> i64 {

@@ -27,8 +27,8 @@ pub struct BrokerConfig {
     pub host: String,
     /// Its port.
     pub port: u16,
-    /// Added to `now_ms` it gives the time of day, in milliseconds since 1970. It only goes into what is
-    /// written down (commit timestamps) and is compared with that.
+    /// Added to `now_ms` it gives the time of day, in milliseconds since 1970, until somebody moves the clock. It only
+    /// goes into what is written down (timestamps) and is compared with that.
     pub wall_offset_ms: i64,
     /// The broker settings it was started with.
     pub settings: Settings,

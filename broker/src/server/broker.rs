@@ -9,7 +9,8 @@ use wire::node::BrokerSpec;
 use super::engine::Host;
 use super::error::ServeError;
 use super::janitor::Janitor;
-use super::node::{self, Ending, Stop};
+use super::node::{self, Ending, Orders, Stop};
+use super::orders::{self, WallClock};
 use super::report::Reporter;
 use super::storage::{self, Logs, StorageError};
 use super::{clean, clock, connection, uplink};
@@ -28,6 +29,7 @@ pub(super) async fn serve(
     spec: BrokerSpec,
     reporter: &Rc<Reporter>,
     mut stop: Stop,
+    mut orders: Orders,
 ) -> Result<(), ServeError> {
     let settings = Settings::new(&spec.settings)?;
     let flaw = match &spec.flaw {
@@ -56,6 +58,7 @@ pub(super) async fn serve(
     // An answer takes a disk write of the controller; a third of a session leaves time to connect again.
     let session_ms = settings.number("broker.session.timeout.ms");
     let silence = Duration::from_millis((session_ms / 3).clamp(300, 1_000));
+    let mut wall = WallClock::right();
     let controller = spec.controller;
     let core = Broker::new(config, recovered);
     let host = Host::new(spec, settings, Rc::clone(reporter), core, logs);
@@ -96,9 +99,14 @@ pub(super) async fn serve(
                     Err(_) => sleep(TICK).await,
                 }
             }
+            Some(order) = orders.recv() => {
+                reporter.log(format_args!("told: {order:?}"));
+                reporter.event(&orders::obey(&host, &mut wall, order));
+            }
             _ = ticks.tick() => {
-                host.step(Input::Tick);
                 let now_ms = clock::millis();
+                wall.tick(&host, now_ms);
+                host.step(Input::Tick);
                 let mut outcome = host.with(|engine| engine.logs.tick(now_ms));
                 if now_ms >= checkpoint_at {
                     checkpoint_at = now_ms + checkpoint_ms;

@@ -19,7 +19,7 @@ pub(super) fn millis() -> u64 {
 }
 
 /// What the time of day is ahead of [`millis`], in milliseconds. For stamps that people and tools read, taken
-/// once, so that it never jumps while the node runs.
+/// once, so that it never jumps while the node runs unless it is told to.
 pub(super) fn wall_offset_ms() -> i64 {
     let time = clock_gettime(ClockId::CLOCK_REALTIME).expect("the clock exists");
     let wall_ms = time.tv_sec() * 1_000 + time.tv_nsec() / 1_000_000;

@@ -16,6 +16,7 @@ mod limits;
 mod lines;
 mod metadata;
 mod node;
+mod orders;
 mod peers;
 mod process;
 mod report;

@@ -6,9 +6,10 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
 use tokio::net::TcpListener;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::LocalSet;
-use wire::node::{NodeEvent, NodeSpec};
+use wire::node::{NodeEvent, NodeOrder, NodeSpec};
 
 use super::error::ServeError;
 use super::report::{Reporter, Sink};
@@ -48,8 +49,11 @@ impl Stop {
     }
 }
 
+/// What a node is told while it runs.
+pub(super) type Orders = UnboundedReceiver<NodeOrder>;
+
 /// Serves a node on this thread until it is told to stop.
-pub(super) fn run(spec: NodeSpec, sink: Sink, stop: Stop) -> Result<(), ServeError> {
+pub(super) fn run(spec: NodeSpec, sink: Sink, stop: Stop, orders: Orders) -> Result<(), ServeError> {
     let who = match &spec {
         NodeSpec::Controller(_) => "controller".to_owned(),
         NodeSpec::Broker(spec) => format!("broker {}", spec.node_id),
@@ -65,7 +69,7 @@ pub(super) fn run(spec: NodeSpec, sink: Sink, stop: Stop) -> Result<(), ServeErr
             LocalSet::new().block_on(&runtime, async {
                 match spec {
                     NodeSpec::Controller(spec) => controller::serve(spec, &reporter, stop).await,
-                    NodeSpec::Broker(spec) => broker::serve(spec, &reporter, stop).await,
+                    NodeSpec::Broker(spec) => broker::serve(spec, &reporter, stop, orders).await,
                 }
             })
         });
@@ -91,6 +95,7 @@ pub(super) async fn listen(
 /// A node on a thread of this process, for tests: a process of its own is what runs elsewhere.
 pub struct Node {
     stopper: Stopper,
+    orders: UnboundedSender<NodeOrder>,
     events: mpsc::Receiver<NodeEvent>,
     thread: Option<JoinHandle<Result<(), ServeError>>>,
 }
@@ -107,14 +112,20 @@ impl Node {
         let sink = Box::new(move |event: &NodeEvent| {
             let _ = sender.send(event.clone());
         });
-        let thread = thread::Builder::new().spawn(|| run(spec, sink, stop)).expect("a thread");
-        Self { stopper, events, thread: Some(thread) }
+        let (orders, obeyed) = unbounded_channel();
+        let thread = thread::Builder::new().spawn(|| run(spec, sink, stop, obeyed)).expect("a thread");
+        Self { stopper, orders, events, thread: Some(thread) }
     }
 
     /// What it tells.
     #[must_use]
     pub const fn events(&self) -> &mpsc::Receiver<NodeEvent> {
         &self.events
+    }
+
+    /// Tells a broker something; it answers with [`NodeEvent::Obeyed`], unless it has ended.
+    pub fn order(&self, order: NodeOrder) {
+        let _ = self.orders.send(order);
     }
 
     /// Stops it and waits for its end.

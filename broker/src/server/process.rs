@@ -1,12 +1,13 @@
-//! A node as a process: its specification on stdin, its events on stdout, its end with its starter.
+//! A node as a process: its specification and its orders on stdin, its events on stdout, its end with its starter.
 
-use std::io::{BufRead, Read, Write};
+use std::io::{BufRead, Write};
 use std::sync::Arc;
 use std::thread;
 
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::getppid;
+use tokio::sync::mpsc;
 use wire::node::{NodeEvent, NodeSpec};
 
 use super::error::ServeError;
@@ -56,10 +57,14 @@ pub fn serve(spec: NodeSpec) -> Result<(), ServeError> {
     watch("signals", &stopper, move || {
         let _ = signals.wait();
     })?;
-    watch("stdin", &stopper, || {
-        let mut stdin = std::io::stdin().lock();
-        let mut buffer = [0; 64];
-        while stdin.read(&mut buffer).is_ok_and(|read| read > 0) {}
+    let (orders, obeyed) = mpsc::unbounded_channel();
+    watch("stdin", &stopper, move || {
+        let lines = std::io::stdin().lock().lines().map_while(Result::ok);
+        // What nobody understands is an order of a starter of another version, which waits in vain and says so.
+        for order in lines.filter_map(|line| serde_json::from_str(&line).ok()) {
+            // A node that is ending obeys no more.
+            let _ = orders.send(order);
+        }
     })?;
     let sink = Box::new(|event: &NodeEvent| {
         let mut line = serde_json::to_vec(event).unwrap_or_default();
@@ -68,7 +73,7 @@ pub fn serve(spec: NodeSpec) -> Result<(), ServeError> {
         let mut out = std::io::stdout().lock();
         let _ = out.write_all(&line).and_then(|()| out.flush());
     });
-    node::run(spec, sink, stop)
+    node::run(spec, sink, stop, obeyed)
 }
 
 /// A thread that stops the node when `wait` returns.

@@ -17,7 +17,10 @@ shrank; for isolate-one-way it may also be a new epoch elsewhere. stop and rolli
 failures: bytes that were not synced are gone. isolate-clients: records had to wait. drop-responses: answers \
 were thrown away and clients sent again. slow-links, slow-clients and narrow-links: bytes came late, or had to wait. \
 isolate-controller: brokers were fenced. kill-producer: the session ended with records in doubt or being sent. \
-pause-producer: nothing was sent meanwhile. kill-reader: a session ended and another began. At least 10 records \
+pause-producer: nothing was sent meanwhile. kill-reader: a session ended and another began. \
+disk-full and read-only-disk: the broker gave up, or what it had not synced is gone. slow-disk, truncate-log, \
+flip-bit, stale-disk and drop-cache: bytes had to wait, were cut, turned or missing, or left the cache. Clocks: \
+they were read, and wrong. Packets: they were touched. At least 10 records \
 must have been confirmed, and some in every \
 partition that was tried. Otherwise the run is vacuous: what held was not put to the test. Leader changes that no planned fault explains are counted apart and credited to none.",
     kinds: &[NOT_EXERCISED],

@@ -13,6 +13,9 @@ use super::{is_fence, partition};
 /// A retention shorter than this may delete records of a run while it lasts.
 const LONGEST_RUN_MS: i64 = 3_600_000;
 
+/// By so much at most a planned fault puts a broker's clock ahead: what is younger than that is old by then.
+const CLOCK_AHEAD_MS: i64 = 600_000;
+
 /// One record of the final log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Entry {
@@ -317,11 +320,13 @@ fn may_delete(history: &History) -> bool {
         }
     }
     let number = |name: &str| settings.get(&name.to_owned()).and_then(|value| value.parse::<i64>().ok());
+    let moves_clock = history.plan.schedule.iter().any(|fault| fault.class.moves_clock());
+    let within_ms = LONGEST_RUN_MS + if moves_clock { CLOCK_AHEAD_MS } else { 0 };
     let compacts =
         settings.get(&"cleanup.policy".to_owned()).is_some_and(|policy| policy.contains("compact"));
     compacts
         || number("retention.bytes").is_some_and(|bytes| bytes >= 0)
-        || number("retention.ms").is_some_and(|ms| (0..LONGEST_RUN_MS).contains(&ms))
+        || number("retention.ms").is_some_and(|ms| (0..within_ms).contains(&ms))
 }
 
 /// Index and log of every partition, for walks that need both.

@@ -5,11 +5,16 @@ use std::collections::BTreeMap;
 
 use history::event::Role;
 use history::view::Function;
-use history::{ErrorCode, History, ImportFormat, Note};
+use history::{ErrorCode, History, ImportFormat, Note, TargetKind};
 
 use super::derived::is_foreign;
 use super::retries;
 use crate::guarantees::{Acks, Commits, Effects, Envelope, GroupTerms, Terms};
+
+/// Kafka's default of `leader.imbalance.check.interval.seconds`.
+const REBALANCE_S: u64 = 300;
+/// What set-up, healing and the drain may take besides the load.
+const AROUND_MS: u64 = 180_000;
 
 /// The rules' inputs, and what had to be assumed, as `name=value`.
 pub(super) fn read(history: &History) -> (Terms, Vec<String>) {
@@ -25,6 +30,7 @@ pub(super) fn read(history: &History) -> (Terms, Vec<String>) {
     let replicas = reader.topic("replication.factor", |text| text.parse().ok(), "3");
     let min_isr = reader.topic("min.insync.replicas", |text| text.parse().ok(), "2");
     let unclean = reader.topic("unclean.leader.election.enable", parse_bool, "false");
+    let rebalances = rebalances(history);
     let flush_each = reader.flushes_each();
     let read_committed = reader.read_committed();
     let transactional = transactional(history);
@@ -50,6 +56,7 @@ pub(super) fn read(history: &History) -> (Terms, Vec<String>) {
         min_isr,
         replicas,
         unclean,
+        rebalances,
         idempotent,
         flush_each,
         retry,
@@ -94,6 +101,18 @@ fn group(history: &History) -> Option<GroupTerms> {
         commits: one.commits.min(other.commits),
         skips_the_start: one.skips_the_start || other.skips_the_start,
     })
+}
+
+/// Whether leadership may go back to a preferred replica by itself within the run. The controller looks for that
+/// an interval after its own start, which for a cluster of the run's own is after the run.
+fn rebalances(history: &History) -> bool {
+    let plan = &history.plan;
+    let setting = |name: &str| plan.cell.broker.get(name).map(String::as_str);
+    let every_s = setting("leader.imbalance.check.interval.seconds").and_then(|text| text.parse().ok());
+    let first_ms = every_s.unwrap_or(REBALANCE_S).saturating_mul(1000);
+    let run_ms = plan.load.duration_ms.saturating_add(AROUND_MS);
+    let too_late = plan.target == TargetKind::Reference && first_ms > run_ms;
+    setting("auto.leader.rebalance.enable") != Some("false") && !too_late
 }
 
 /// Whether anything was done in transactions.

@@ -21,6 +21,10 @@ pub(crate) struct FaultRun<'a> {
     pub(crate) failed: Option<&'a str>,
     /// Bytes it took: held back, thrown away, late, or cut from files.
     pub(crate) bytes: u64,
+    /// By which means it was carried out, where that is told.
+    pub(crate) by: &'a [String],
+    /// What was seen of it where it was undone.
+    pub(crate) seen: &'a [String],
     /// Connections whose links it hit.
     pub(crate) connections: u64,
     pub(crate) nodes: Vec<NodeId>,
@@ -207,6 +211,8 @@ fn not_yet(planned: &PlannedFault) -> FaultRun<'_> {
         healed: None,
         failed: None,
         bytes: 0,
+        by: &[],
+        seen: &[],
         connections: 0,
         nodes: Vec::new(),
         partitions: Vec::new(),
@@ -227,9 +233,13 @@ fn carry_out<'a>(faults: &mut [FaultRun<'a>], at: Nanos, note: &'a Note) {
             run.partitions.clone_from(partitions);
             run.applications.clone_from(applications);
         }),
-        Note::FaultInjected { fault } => change(*fault, &mut |run| run.injected = Some(at)),
-        Note::FaultHealed { fault, connections, bytes } => change(*fault, &mut |run| {
+        Note::FaultInjected { fault, by } => change(*fault, &mut |run| {
+            run.injected = Some(at);
+            run.by = by;
+        }),
+        Note::FaultHealed { fault, connections, bytes, seen } => change(*fault, &mut |run| {
             run.healed = Some(at);
+            run.seen = seen;
             run.bytes = *bytes;
             run.connections = *connections;
         }),

@@ -2,7 +2,7 @@
 
 use history::{FaultClass, Nanos, NodeId, Partition};
 
-use super::{administration, applications, groups, is_confirmed, links};
+use super::{administration, afflictions, applications, groups, is_confirmed, links};
 use crate::context::{Context, FaultRun};
 use crate::guarantees::Acks;
 
@@ -57,6 +57,18 @@ pub(super) fn look(context: &Context<'_>, fault: &FaultRun<'_>) -> Bite {
         FaultClass::KillMember => groups::member(context, fault, invoked, "killed"),
         FaultClass::PauseMember => groups::member(context, fault, invoked, "paused"),
         FaultClass::RebalanceStorm => groups::storm(context, fault, invoked),
+        FaultClass::DiskFull => afflictions::disk_full(context, fault, invoked),
+        FaultClass::ReadOnlyDisk => afflictions::read_only_disk(context, fault, invoked),
+        FaultClass::SlowDisk => afflictions::counted(fault, "had to wait for the disk of", "--rate"),
+        FaultClass::TruncateLog => afflictions::counted(fault, "were cut off a log of", "--rate"),
+        FaultClass::FlipBit => afflictions::flip_bit(fault),
+        FaultClass::StaleDisk => afflictions::counted(fault, "were missing from the logs of", "--rate"),
+        FaultClass::DropCache => afflictions::counted(fault, "left the page cache of", "--rate"),
+        FaultClass::ClockBump | FaultClass::ClockSkew | FaultClass::ClockStrobe => afflictions::clock(fault),
+        FaultClass::LossyLinks => links::packets(fault, "were lost"),
+        FaultClass::ReorderPackets => links::packets(fault, "passed a link that reorders them"),
+        FaultClass::DuplicatePackets => links::packets(fault, "passed a link that duplicates them"),
+        FaultClass::CorruptPackets => links::packets(fault, "passed a link that corrupts them"),
     }
 }
 

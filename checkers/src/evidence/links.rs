@@ -75,9 +75,24 @@ pub(super) fn drop_responses(context: &Context<'_>, fault: &FaultRun<'_>) -> Bit
 pub(super) fn impaired(fault: &FaultRun<'_>, whose: &str, how: &str) -> Bite {
     let (connections, bytes) = (fault.connections, fault.bytes);
     if bytes > 0 {
-        Bite::yes(format!("{bytes} bytes on {connections} connections {whose} {how}"))
+        // A host counts packets, and says by what.
+        let what = if fault.by.is_empty() { "on" } else { "in" };
+        let parts = if fault.by.is_empty() { "connections" } else { "packets" };
+        Bite::yes(format!("{bytes} bytes {what} {connections} {parts} {whose} {how}"))
     } else {
         Bite::no(format!("no byte {whose} {how} (raise `--rate` or `--payload-bytes`)"))
+    }
+}
+
+/// Packets were touched. (What a host counts are packets, where a proxy counts connections.)
+pub(super) fn packets(fault: &FaultRun<'_>, how: &str) -> Bite {
+    let (packets, bytes) = (fault.connections, fault.bytes);
+    if packets > 0 {
+        Bite::yes(format!("{packets} packets of {bytes} bytes between brokers {how}"))
+    } else {
+        Bite::no(format!(
+            "no packet between brokers was there that could have been: none {how} (raise `--rate`)"
+        ))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Whether each planned fault bit, how that is known, and how long recovery took (`guarantees.md` §6).
 
 mod administration;
+mod afflictions;
 mod applications;
 mod bite;
 mod groups;
@@ -29,11 +30,16 @@ pub(crate) fn faults(context: &Context<'_>) -> Vec<FaultEvidence> {
             nemesis: fault.planned.nemesis.clone(),
             class: fault.planned.class,
             bitten: bite.bitten,
-            detail: bite.detail,
+            detail: by_what(bite.detail, fault.by),
             recovery_ms: recovery::time(context, fault),
         }
     });
     evidence.collect()
+}
+
+/// With the means that a fault was carried out by, where there is more than one.
+fn by_what(detail: String, by: &[String]) -> String {
+    if by.is_empty() { detail } else { format!("{detail} (by {})", by.join(", ")) }
 }
 
 /// What keeps a run from meaning anything, each with what to raise. Empty if it was a fair trial.

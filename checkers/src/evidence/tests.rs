@@ -1,6 +1,7 @@
 //! Each class of fault, bitten and not.
 
 mod administration;
+mod afflictions;
 mod applications;
 mod links;
 

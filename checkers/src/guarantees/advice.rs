@@ -37,6 +37,26 @@ static ADVICE: &[(&str, Cause, &str)] = &[
         "set flush.messages=1, or keep the replicas on separate power: acks=all is replication in memory",
     ),
     (
+        "acknowledged-loss",
+        Cause::LoneDamage,
+        "set replication.factor=3, acks=all and min.insync.replicas=2: no setting of one broker survives its disk",
+    ),
+    (
+        "acknowledged-loss",
+        Cause::DamageOfTheLast,
+        "set min.insync.replicas=2: nothing is then acknowledged by one replica's disk alone",
+    ),
+    (
+        "acknowledged-loss",
+        Cause::DamageLeads,
+        "let a broker whose disk was tampered with copy its logs anew before it leads: remove them while it is down",
+    ),
+    (
+        "phantoms",
+        Cause::FlippedBit,
+        "set check.crcs=true for consumers: they then stop at a damaged batch instead of taking it",
+    ),
+    (
         "visibility",
         Cause::UncleanElection,
         "set unclean.leader.election.enable=false: readers then never see records that vanish",

@@ -109,6 +109,20 @@ pub enum Cause {
     EffectsAtMostOnce,
     /// Nobody says how often.
     EffectsUnsaid,
+    /// One replica, and a planned fault that takes from its disk or damages it.
+    LoneDamage,
+    /// min.insync.replicas=1, and such a fault.
+    DamageOfTheLast,
+    /// Several in-sync replicas, of which one has its disk damaged and nothing else is planned.
+    OneDamage,
+    /// Several in-sync replicas, and damage beside other faults.
+    Damages,
+    /// A damaged replica may lead again by itself.
+    DamageLeads,
+    /// Brokers hand on what they read.
+    FlippedBit,
+    /// What is damaged may not be read.
+    Unreadable,
 }
 
 impl Cause {
@@ -263,6 +277,30 @@ impl Cause {
                 "effects=at-most-once says that each record takes effect once or never"
             }
             Self::EffectsUnsaid => "nobody says how often a record takes effect",
+            Self::LoneDamage => {
+                "the only replica has its disk taken from or damaged by a planned fault, synced or not"
+            }
+            Self::DamageOfTheLast => {
+                "with min.insync.replicas=1 the last in-sync replica may acknowledge alone, have its disk damaged and \
+                 be elected again"
+            }
+            Self::OneDamage => {
+                "one broker has its disk damaged while it is out of the ISR, and nothing else planned keeps the other \
+                 in-sync replicas from having every acknowledged record"
+            }
+            Self::Damages => {
+                "a planned fault damages a disk, and another can take out the replicas that have what is missing there"
+            }
+            Self::DamageLeads => {
+                "Kafka trusts its disk after an orderly end, and a damaged replica may lead again: by itself \
+                 (auto.leader.rebalance.enable), or because it is asked for"
+            }
+            Self::FlippedBit => {
+                "Kafka trusts its disk after an orderly end, and a damaged replica that leads hands on what it reads"
+            }
+            Self::Unreadable => {
+                "a damaged replica may lead, and what is damaged there may not be read, nor what lies behind it"
+            }
             Self::OneLeader => "no planned fault moves leadership, and a leader knows its own end",
             Self::OldLeader => "after a fault that moves leadership an old leader may still answer",
         }
@@ -319,6 +357,13 @@ impl Cause {
             Self::PromisedByTarget => "the user's --set strict-serializable=true",
             Self::EffectsExactlyOnce | Self::EffectsAtLeastOnce | Self::EffectsAtMostOnce => {
                 "the user's --set effects"
+            }
+            Self::LoneDamage | Self::DamageOfTheLast | Self::OneDamage | Self::Damages => {
+                "guarantees §2; Kafka documentation, replication"
+            }
+            Self::DamageLeads | Self::FlippedBit | Self::Unreadable => {
+                "guarantees §2; Kafka consumer configuration, check.crcs; broker configuration, \
+                 auto.leader.rebalance.enable"
             }
             Self::EffectsUnsaid => "guarantees §4; KIP-98, exactly-once ends where the log ends",
             Self::OneLeader | Self::OldLeader => "guarantees §3; KIP-207",
@@ -380,6 +425,13 @@ impl Cause {
             Self::EffectsAtLeastOnce => "effects=at-least-once is promised",
             Self::EffectsAtMostOnce => "effects=at-most-once is promised",
             Self::EffectsUnsaid => "nobody says how often a record takes effect",
+            Self::LoneDamage => "a single replica with a damaged disk allows",
+            Self::DamageOfTheLast => "a last in-sync replica with a damaged disk allows",
+            Self::OneDamage => "the other in-sync replicas have them whole",
+            Self::Damages => "damaged disks beside other faults allow",
+            Self::DamageLeads => "a damaged replica that leads again allows",
+            Self::FlippedBit => "a damaged replica that leads allows",
+            Self::Unreadable => "a damaged replica that leads allows",
             Self::OneLeader => "a leader that stays knows its own end",
             Self::OldLeader => "a moved leadership allows",
         }

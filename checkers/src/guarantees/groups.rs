@@ -60,11 +60,16 @@ impl Envelope {
                     | FaultClass::IsolateController
                     | FaultClass::PartialPartition
                     | FaultClass::IsolateCoordinator
+                    // Taken for dead, and alive.
+                    | FaultClass::SlowDisk
+                    | FaultClass::ClockBump
+                    | FaultClass::ClockSkew
+                    | FaultClass::ClockStrobe
             )
         };
         if self.unknown || self.classes.iter().any(old) {
             Some(Cause::OldCoordinator)
-        } else if self.loses_power() {
+        } else if self.loses_power() || self.classes.contains(&FaultClass::StaleDisk) {
             Some(Cause::OffsetsInMemory)
         } else if self.classes.contains(&FaultClass::PauseMember) && self.ends_members() {
             Some(Cause::EmptyGroup)

@@ -22,6 +22,9 @@ pub(super) fn acknowledged(terms: &Terms) -> Option<Promise> {
 /// Where that replica is moved, two brokers have the partition for a while. The new one leads once it is in sync, with
 /// everything below the high watermark; before that, only an unclean election would choose it.
 fn lone(terms: &Terms) -> Promise {
+    if terms.envelope.damages > 0 {
+        return Promise::may_break(Cause::LoneDamage);
+    }
     if terms.envelope.moves_replicas() && terms.envelope.outages > 0 {
         if terms.unclean {
             return Promise::may_break(Cause::UncleanElection);
@@ -44,6 +47,8 @@ fn replicated(terms: &Terms) -> Promise {
     } else if terms.envelope.asks_for_unclean_election() && terms.envelope.outages > 0 {
         // It takes effect only where every in-sync replica is out, however that came about; else the run is vacuous.
         Promise::may_break(Cause::UncleanRequest)
+    } else if terms.envelope.damages > 0 {
+        damaged(terms)
     } else if terms.envelope.loses_power() {
         powerless(terms)
     } else if terms.unclean {
@@ -65,6 +70,19 @@ fn powerless(terms: &Terms) -> Promise {
         Promise::must_hold(Cause::OneBlackout)
     } else {
         Promise::may_break(Cause::Blackouts)
+    }
+}
+
+/// The same where brokers lose what they had on their disks, or have it damaged: flush.messages is no help.
+fn damaged(terms: &Terms) -> Promise {
+    if terms.min_isr <= 1 {
+        Promise::may_break(Cause::DamageOfTheLast)
+    } else if !terms.envelope.is_one_damage() {
+        Promise::may_break(Cause::Damages)
+    } else if terms.damage_may_lead() {
+        Promise::may_break(Cause::DamageLeads)
+    } else {
+        Promise::must_hold(Cause::OneDamage)
     }
 }
 

@@ -4,6 +4,7 @@
 mod advice;
 mod cause;
 mod commits;
+mod damage;
 mod effects;
 mod groups;
 mod loss;
@@ -53,6 +54,8 @@ pub struct Envelope {
     pub shrinks: usize,
     /// Brokers that lose their power, each time one does; several at once count as two at least.
     pub blackouts: usize,
+    /// Brokers whose disk is taken from or damaged behind their back.
+    pub damages: usize,
     /// Nobody tells which faults there were: a history from elsewhere.
     pub unknown: bool,
 }
@@ -91,14 +94,28 @@ impl Envelope {
             | FaultClass::Stop
             | FaultClass::IsolateMinority
             | FaultClass::KillCoordinator
-            | FaultClass::IsolateCoordinator => self.outages += 1,
+            | FaultClass::IsolateCoordinator
+            // It gives up, and comes back with all that it had confirmed.
+            | FaultClass::DiskFull => self.outages += 1,
             // Followers that are cut off, late or slow leave the ISR while their leader stays.
             FaultClass::IsolateFollowers
             | FaultClass::PartialPartition
             | FaultClass::SlowLinks
-            | FaultClass::NarrowLinks => self.shrinks += 1,
+            | FaultClass::NarrowLinks
+            | FaultClass::LossyLinks
+            | FaultClass::ReorderPackets
+            | FaultClass::DuplicatePackets
+            | FaultClass::CorruptPackets => self.shrinks += 1,
             // The leader may drop its followers from the ISR first, and then be taken for dead itself.
             FaultClass::IsolateOneWay => {
+                self.outages += 1;
+                self.shrinks += 1;
+            }
+            // The same of a leader that waits for its disk, or measures its followers by a clock that is wrong.
+            FaultClass::SlowDisk
+            | FaultClass::ClockBump
+            | FaultClass::ClockSkew
+            | FaultClass::ClockStrobe => {
                 self.outages += 1;
                 self.shrinks += 1;
             }
@@ -114,7 +131,8 @@ impl Envelope {
             | FaultClass::KillReader
             | FaultClass::KillMember
             | FaultClass::PauseMember
-            | FaultClass::RebalanceStorm => {}
+            | FaultClass::RebalanceStorm
+            | FaultClass::DropCache => {}
             // Brokers are whole, and who is dropped or moved leaves its place to others in sync; an unclean election
             // needs a partition that other faults have left without a leader.
             FaultClass::ReassignReplicas
@@ -122,7 +140,12 @@ impl Envelope {
             | FaultClass::UncleanElection
             | FaultClass::AddPartitions
             | FaultClass::AlterTopicConfigs => {}
-            FaultClass::PowerFailure => {
+            FaultClass::TruncateLog | FaultClass::FlipBit | FaultClass::StaleDisk => {
+                self.outages += 1;
+                self.damages += 1;
+            }
+            // What its file system does not take any more is gone when it is mounted again.
+            FaultClass::PowerFailure | FaultClass::ReadOnlyDisk => {
                 self.outages += 1;
                 self.blackouts += 1;
             }
@@ -144,6 +167,20 @@ impl Envelope {
     #[must_use]
     pub fn is_one_blackout(&self) -> bool {
         self.blackouts == 1 && self.outages == 1 && self.shrinks == 0
+    }
+
+    /// Whether one broker's disk is damaged, once, and nothing else is planned that can shrink an ISR or end a
+    /// leader: the others have everything that was acknowledged, and lead.
+    #[must_use]
+    pub fn is_one_damage(&self) -> bool {
+        self.damages == 1 && self.outages == 1 && self.shrinks == 0
+    }
+
+    /// Whether a replica may go on with a log that is wrong in the middle and not only short: what it is sent lands
+    /// behind the damage, and nobody mends it.
+    #[must_use]
+    pub fn leaves_damage(&self) -> bool {
+        self.classes.contains(&FaultClass::TruncateLog) || self.classes.contains(&FaultClass::FlipBit)
     }
 
     /// Whether leadership can move to another broker.
@@ -171,7 +208,16 @@ impl Envelope {
             | FaultClass::NarrowLinks
             | FaultClass::PauseProducer
             | FaultClass::IsolateCoordinator
-            | FaultClass::PauseMember => true,
+            | FaultClass::PauseMember
+            | FaultClass::SlowDisk
+            | FaultClass::LossyLinks
+            | FaultClass::ReorderPackets
+            | FaultClass::DuplicatePackets
+            | FaultClass::CorruptPackets
+            // A time-out by a wrong clock comes before what it timed out.
+            | FaultClass::ClockBump
+            | FaultClass::ClockSkew
+            | FaultClass::ClockStrobe => true,
             FaultClass::Kill
             | FaultClass::PowerFailure
             | FaultClass::PowerFailureAll
@@ -188,7 +234,13 @@ impl Envelope {
             | FaultClass::AlterTopicConfigs
             | FaultClass::KillCoordinator
             | FaultClass::KillMember
-            | FaultClass::RebalanceStorm => false,
+            | FaultClass::RebalanceStorm
+            | FaultClass::DiskFull
+            | FaultClass::ReadOnlyDisk
+            | FaultClass::TruncateLog
+            | FaultClass::FlipBit
+            | FaultClass::StaleDisk
+            | FaultClass::DropCache => false,
         };
         !self.unknown && self.classes.iter().any(held_back)
     }
@@ -225,6 +277,8 @@ pub struct Terms {
     pub replicas: u32,
     /// `unclean.leader.election.enable`.
     pub unclean: bool,
+    /// Leadership may go back to a preferred replica by itself (`auto.leader.rebalance.enable`).
+    pub rebalances: bool,
     /// `enable.idempotence`.
     pub idempotent: bool,
     /// `flush.messages=1`: what is acknowledged is durable on every replica that confirmed it.
@@ -252,6 +306,18 @@ pub struct Terms {
     pub effects: Option<Effects>,
     /// What may go wrong.
     pub envelope: Envelope,
+}
+
+impl Terms {
+    /// Whether a replica may lead, and be read from, whose log was damaged behind its back.
+    #[must_use]
+    pub fn damage_may_lead(&self) -> bool {
+        let alone = self.replicas <= 1 || self.min_isr <= 1;
+        // By request too: a preferred election, a reassignment.
+        let moved = |class: &FaultClass| class.moves_leadership() && !class.damages_disk();
+        let leads_again = self.rebalances || self.envelope.classes.iter().any(moved);
+        self.envelope.leaves_damage() && (alone || leads_again || !self.envelope.is_one_damage())
+    }
 }
 
 /// What a rule says.

@@ -1,6 +1,6 @@
 //! Every guarantee, in the order of every verdict.
 
-use super::{Cause, Guarantee, Promise, commits, effects, groups, loss, repeats, time, transactions};
+use super::{Cause, Guarantee, Promise, commits, damage, effects, groups, loss, repeats, time, transactions};
 
 /// No acknowledged record is lost.
 pub(crate) static ACKNOWLEDGED_LOSS: Guarantee = Guarantee {
@@ -134,7 +134,7 @@ pub(crate) static END_OFFSETS: Guarantee = Guarantee {
 pub(crate) static PHANTOMS: Guarantee = Guarantee {
     name: "phantoms",
     promise: "every record was sent, and is whole",
-    rule: |_| Some(Promise::must_hold(Cause::NothingInvented)),
+    rule: damage::whole,
     needs_log: true,
 };
 
@@ -198,7 +198,7 @@ pub(crate) static EFFECT_DUPLICATES: Guarantee = Guarantee {
 pub(crate) static AVAILABILITY: Guarantee = Guarantee {
     name: "availability",
     promise: "every partition serves again after healing",
-    rule: |terms| (!terms.envelope.unknown).then_some(Promise::must_hold(Cause::HealedServes)),
+    rule: |terms| (!terms.envelope.unknown).then(|| damage::served(terms)).flatten(),
     needs_log: false,
 };
 

@@ -4,11 +4,13 @@
 use std::collections::BTreeSet;
 
 use history::FaultClass::{
-    self, AddPartitions, AlterTopicConfigs, DropResponses, IsolateClients, IsolateController,
+    self, AddPartitions, AlterTopicConfigs, ClockBump, ClockSkew, ClockStrobe, CorruptPackets, DiskFull,
+    DropCache, DropResponses, DuplicatePackets, FlipBit, IsolateClients, IsolateController,
     IsolateCoordinator, IsolateFollowers, IsolateLeader, IsolateMinority, IsolateOneWay, Kill,
-    KillCoordinator, KillMember, KillProducer, KillReader, NarrowLinks, PartialPartition, Pause, PauseMember,
-    PauseProducer, PowerFailure, PowerFailureAll, PreferredElection, ReassignReplicas, RebalanceStorm,
-    RollingRestart, SlowClients, SlowLinks, Stop, UncleanElection,
+    KillCoordinator, KillMember, KillProducer, KillReader, LossyLinks, NarrowLinks, PartialPartition, Pause,
+    PauseMember, PauseProducer, PowerFailure, PowerFailureAll, PreferredElection, ReadOnlyDisk,
+    ReassignReplicas, RebalanceStorm, ReorderPackets, RollingRestart, SlowClients, SlowDisk, SlowLinks,
+    StaleDisk, Stop, TruncateLog, UncleanElection,
 };
 
 use super::*;
@@ -60,6 +62,26 @@ const PLANS: &[(&[FaultClass], bool, bool)] = &[
     (&[PowerFailure, DropResponses], true, false),
     (&[PowerFailure, IsolateClients], true, false),
     (&[PowerFailure, SlowLinks], true, true),
+    // Disks: a full one ends a broker, a read-only one takes what was not synced.
+    (&[DiskFull], true, false),
+    (&[DiskFull, DiskFull], true, true),
+    (&[ReadOnlyDisk], true, false),
+    (&[ReadOnlyDisk, Kill], true, true),
+    (&[SlowDisk], true, true),
+    (&[DropCache], false, false),
+    (&[TruncateLog], true, false),
+    (&[FlipBit], true, false),
+    (&[StaleDisk], true, false),
+    (&[StaleDisk, Kill], true, true),
+    (&[FlipBit, IsolateFollowers], true, true),
+    (&[TruncateLog, ReadOnlyDisk], true, true),
+    (&[FlipBit, PreferredElection], true, false),
+    (&[StaleDisk, PreferredElection], true, false),
+    // Clocks.
+    (&[ClockBump], true, true),
+    (&[ClockSkew, ClockStrobe], true, true),
+    // Packets.
+    (&[LossyLinks, ReorderPackets, DuplicatePackets, CorruptPackets], false, false),
     // Applications.
     (&[KillProducer, KillReader], false, false),
     (&[PauseProducer], false, false),
@@ -90,7 +112,8 @@ const PLANS: &[(&[FaultClass], bool, bool)] = &[
 
 /// Links of clients, clients themselves, and requests have nothing to do with what brokers lose.
 fn of_brokers(case: &Case) -> Vec<FaultClass> {
-    case.faults.iter().copied().filter(|class| !class.spares_brokers()).collect()
+    let of_them = |class: &FaultClass| !class.spares_brokers() && *class != DropCache;
+    case.faults.iter().copied().filter(of_them).collect()
 }
 
 /// A combination with its plan's two facts.
@@ -117,6 +140,8 @@ fn cases() -> Vec<Case> {
                         min_isr,
                         replicas,
                         unclean,
+                        // Nothing that has to do with the other.
+                        rebalances: bit(7),
                         idempotent,
                         flush_each,
                         retry,
@@ -149,8 +174,18 @@ fn loss_table(case: &Case, acks: Acks) -> Expectation {
     let moving = case.faults.contains(&ReassignReplicas);
     let power: Vec<_> = case.faults.iter().filter(|class| class.loses_power()).collect();
     let dark = !power.is_empty() && !case.terms.flush_each;
+    let damaged = case.faults.iter().any(|class| class.damages_disk());
+    let leads_again = case.terms.rebalances || case.faults.contains(&PreferredElection);
     match (acks, case.terms.replicas, case.terms.min_isr) {
         (Acks::None, _, _) => NoGuarantee,
+        // One replica: whatever its disk has lost.
+        (_, 1, _) if damaged => MayBreak,
+        // Several: one damaged disk and nothing else, and it must not lead again unless it is merely old.
+        (Acks::All, _, min) if damaged && (clean || !case.empties) => match of_brokers(case)[..] {
+            [StaleDisk] if min > 1 => MustHold,
+            [TruncateLog | FlipBit] if min > 1 && !leads_again => MustHold,
+            _ => MayBreak,
+        },
         // RF 1: power failure without flush=1.
         (_, 1, _) if dark => MayBreak,
         // acks=1, RF 1: the replica moves, and what it had alone need not.
@@ -167,11 +202,7 @@ fn loss_table(case: &Case, acks: Acks) -> Expectation {
         (Acks::All, _, 1) if dark && (clean || !case.empties) => MayBreak,
         // acks=all, min ISR ≥ 2: power failure of ONE node and nothing else, not of several, nor beside others.
         (Acks::All, _, _) if dark && (clean || !case.empties) => {
-            if of_brokers(case) == [PowerFailure] {
-                MustHold
-            } else {
-                MayBreak
-            }
+            if matches!(of_brokers(case)[..], [PowerFailure | ReadOnlyDisk]) { MustHold } else { MayBreak }
         }
         // acks=all, min ISR 1, clean: any process or network fault.
         (Acks::All, _, 1) if clean => MustHold,
@@ -191,7 +222,18 @@ fn expected(case: &Case, guarantee: &str) -> Option<Expectation> {
         "acknowledged-loss" => loss,
         "unconfirmed-loss" if terms.acks == Acks::None => MayBreak,
         "unconfirmed-loss" => return None,
-        "silent-loss" | "phantoms" | "availability" => MustHold,
+        "phantoms" if !case.faults.contains(&FlipBit) => MustHold,
+        "phantoms" | "availability" => {
+            let alone = matches!(of_brokers(case)[..], [TruncateLog | FlipBit]);
+            let damaged = case.faults.iter().any(|class| matches!(class, TruncateLog | FlipBit));
+            let leads_again = terms.rebalances || case.faults.contains(&PreferredElection);
+            if damaged && !(alone && terms.replicas > 1 && terms.min_isr > 1 && !leads_again) {
+                MayBreak
+            } else {
+                MustHold
+            }
+        }
+        "silent-loss" => MustHold,
         "client-loss" | "contiguous-sends" => NoGuarantee,
         "duplicates" => match (terms.idempotent, terms.retry, terms.undisturbed) {
             (true, true, _) if terms.gave_up => MayBreak,
@@ -238,6 +280,9 @@ fn expected(case: &Case, guarantee: &str) -> Option<Expectation> {
                 PowerFailure | PowerFailureAll => false,
                 ReassignReplicas | PreferredElection | UncleanElection | AddPartitions
                 | AlterTopicConfigs => false,
+                DiskFull | ReadOnlyDisk | TruncateLog | FlipBit | StaleDisk | DropCache => false,
+                SlowDisk | LossyLinks | ReorderPackets | DuplicatePackets | CorruptPackets => true,
+                ClockBump | ClockSkew | ClockStrobe => true,
             };
             // One from elsewhere tells of no fault, and is held to what holds without.
             if !terms.envelope.unknown && terms.envelope.classes.iter().any(held_back) {
@@ -414,6 +459,7 @@ fn the_texts_are_these() {
     acknowledged-loss NoGuarantee: with acks=0 no broker confirms anything, and a record may vanish unnoticed
     acknowledged-loss MayBreak: the only replica acknowledges what is in its page cache, which a planned power failure takes | set replication.factor=3, acks=all and min.insync.replicas=2, or flush.messages=1: a record is then on several brokers, or on the disk
     acknowledged-loss MustHold: the only replica keeps what it wrote through kills, pauses and cuts: the page cache outlives the process
+    acknowledged-loss MayBreak: the only replica has its disk taken from or damaged by a planned fault, synced or not | set replication.factor=3, acks=all and min.insync.replicas=2: no setting of one broker survives its disk
     acknowledged-loss MayBreak: acks=1 confirms before any follower has the record, and a planned fault can move leadership to one that lacks it | set acks=all and min.insync.replicas=2: a record is then confirmed only when a second replica has it
     acknowledged-loss MustHold: flush.messages=1 syncs a record before it is acknowledged
     acknowledged-loss MustHold: acks=1 needs the leader alone, and no planned fault moves leadership
@@ -422,9 +468,13 @@ fn the_texts_are_these() {
     acknowledged-loss MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | set unclean.leader.election.enable=false: the partition then waits for a replica that has every record
     acknowledged-loss MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, lose its power and be elected again | set min.insync.replicas=2, or flush.messages=1: nothing is then acknowledged by one replica's memory alone
     acknowledged-loss MustHold: acks=all waits for every in-sync replica and only those are elected, so process and network faults lose nothing
+    acknowledged-loss MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, have its disk damaged and be elected again | set min.insync.replicas=2: nothing is then acknowledged by one replica's disk alone
     acknowledged-loss MustHold: one broker loses its power, and nothing else planned keeps the other in-sync replicas from having every acknowledged record
     acknowledged-loss MayBreak: the planned power failures can hit replicas before the others are in sync again, and what is acknowledged is in memory only | set flush.messages=1, or keep the replicas on separate power: acks=all is replication in memory
     acknowledged-loss MustHold: acks=all with min.insync.replicas of 2 or more confirms what at least two replicas have, and only those are elected
+    acknowledged-loss MustHold: one broker has its disk damaged while it is out of the ISR, and nothing else planned keeps the other in-sync replicas from having every acknowledged record
+    acknowledged-loss MayBreak: a planned fault damages a disk, and another can take out the replicas that have what is missing there | -
+    acknowledged-loss MayBreak: Kafka trusts its disk after an orderly end, and a damaged replica may lead again: by itself (auto.leader.rebalance.enable), or because it is asked for | let a broker whose disk was tampered with copy its logs anew before it leads: remove them while it is down
     unconfirmed-loss MayBreak: with acks=0 no broker confirms anything, and a record may vanish unnoticed | set acks=all and min.insync.replicas=2: with acks=0 the application is never told of a loss
     silent-loss MustHold: a client that is closed in an orderly way has reported on every record
     client-loss NoGuarantee: what a killed application left in its client's memory is gone
@@ -440,45 +490,65 @@ fn the_texts_are_these() {
     order MustHold: an idempotent producer numbers its batches, and brokers that lose nothing refuse copies and gaps
     visibility MayBreak: the only replica acknowledges what is in its page cache, which a planned power failure takes | -
     visibility MustHold: the only replica keeps what it wrote through kills, pauses and cuts: the page cache outlives the process
+    visibility MayBreak: the only replica has its disk taken from or damaged by a planned fault, synced or not | -
     visibility MayBreak: an unclean election is asked for, which may choose a replica that lacks records once every in-sync one is out, as the other faults allow | -
     visibility MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | set unclean.leader.election.enable=false: readers then never see records that vanish
     visibility MustHold: flush.messages=1 syncs a record before it is acknowledged
     visibility MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, lose its power and be elected again | -
     visibility MustHold: readers are served only what every in-sync replica has, and only those are elected
+    visibility MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, have its disk damaged and be elected again | -
     visibility MustHold: unclean election is on, but the planned faults cannot take every in-sync replica out at once
     visibility MustHold: one broker loses its power, and nothing else planned keeps the other in-sync replicas from having every acknowledged record
     visibility MayBreak: the planned power failures can hit replicas before the others are in sync again, and what is acknowledged is in memory only | -
+    visibility MustHold: one broker has its disk damaged while it is out of the ISR, and nothing else planned keeps the other in-sync replicas from having every acknowledged record
+    visibility MayBreak: a planned fault damages a disk, and another can take out the replicas that have what is missing there | -
+    visibility MayBreak: Kafka trusts its disk after an orderly end, and a damaged replica may lead again: by itself (auto.leader.rebalance.enable), or because it is asked for | -
     unseen MayBreak: the only replica acknowledges what is in its page cache, which a planned power failure takes | -
     unseen MustHold: the only replica keeps what it wrote through kills, pauses and cuts: the page cache outlives the process
+    unseen MayBreak: the only replica has its disk taken from or damaged by a planned fault, synced or not | -
     unseen MayBreak: an unclean election is asked for, which may choose a replica that lacks records once every in-sync one is out, as the other faults allow | -
     unseen MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | -
     unseen MustHold: flush.messages=1 syncs a record before it is acknowledged
     unseen MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, lose its power and be elected again | -
     unseen MustHold: readers are served only what every in-sync replica has, and only those are elected
+    unseen MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, have its disk damaged and be elected again | -
     unseen MustHold: unclean election is on, but the planned faults cannot take every in-sync replica out at once
     unseen MustHold: one broker loses its power, and nothing else planned keeps the other in-sync replicas from having every acknowledged record
     unseen MayBreak: the planned power failures can hit replicas before the others are in sync again, and what is acknowledged is in memory only | -
+    unseen MustHold: one broker has its disk damaged while it is out of the ISR, and nothing else planned keeps the other in-sync replicas from having every acknowledged record
+    unseen MayBreak: a planned fault damages a disk, and another can take out the replicas that have what is missing there | -
+    unseen MayBreak: Kafka trusts its disk after an orderly end, and a damaged replica may lead again: by itself (auto.leader.rebalance.enable), or because it is asked for | -
     reading-order MayBreak: the only replica acknowledges what is in its page cache, which a planned power failure takes | -
     reading-order MustHold: the only replica keeps what it wrote through kills, pauses and cuts: the page cache outlives the process
+    reading-order MayBreak: the only replica has its disk taken from or damaged by a planned fault, synced or not | -
     reading-order MayBreak: an unclean election is asked for, which may choose a replica that lacks records once every in-sync one is out, as the other faults allow | -
     reading-order MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | -
     reading-order MustHold: flush.messages=1 syncs a record before it is acknowledged
     reading-order MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, lose its power and be elected again | -
     reading-order MustHold: readers are served only what every in-sync replica has, and only those are elected
+    reading-order MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, have its disk damaged and be elected again | -
     reading-order MustHold: unclean election is on, but the planned faults cannot take every in-sync replica out at once
     reading-order MustHold: one broker loses its power, and nothing else planned keeps the other in-sync replicas from having every acknowledged record
     reading-order MayBreak: the planned power failures can hit replicas before the others are in sync again, and what is acknowledged is in memory only | -
+    reading-order MustHold: one broker has its disk damaged while it is out of the ISR, and nothing else planned keeps the other in-sync replicas from having every acknowledged record
+    reading-order MayBreak: a planned fault damages a disk, and another can take out the replicas that have what is missing there | -
+    reading-order MayBreak: Kafka trusts its disk after an orderly end, and a damaged replica may lead again: by itself (auto.leader.rebalance.enable), or because it is asked for | -
     contiguous-sends NoGuarantee: records of other producers may lie between those of one transaction
     offsets MayBreak: the only replica acknowledges what is in its page cache, which a planned power failure takes | -
     offsets MustHold: the only replica keeps what it wrote through kills, pauses and cuts: the page cache outlives the process
+    offsets MayBreak: the only replica has its disk taken from or damaged by a planned fault, synced or not | -
     offsets MayBreak: an unclean election is asked for, which may choose a replica that lacks records once every in-sync one is out, as the other faults allow | -
     offsets MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | -
     offsets MustHold: flush.messages=1 syncs a record before it is acknowledged
     offsets MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, lose its power and be elected again | -
     offsets MustHold: readers are served only what every in-sync replica has, and only those are elected
+    offsets MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, have its disk damaged and be elected again | -
     offsets MustHold: unclean election is on, but the planned faults cannot take every in-sync replica out at once
     offsets MustHold: one broker loses its power, and nothing else planned keeps the other in-sync replicas from having every acknowledged record
     offsets MayBreak: the planned power failures can hit replicas before the others are in sync again, and what is acknowledged is in memory only | -
+    offsets MustHold: one broker has its disk damaged while it is out of the ISR, and nothing else planned keeps the other in-sync replicas from having every acknowledged record
+    offsets MayBreak: a planned fault damages a disk, and another can take out the replicas that have what is missing there | -
+    offsets MayBreak: Kafka trusts its disk after an orderly end, and a damaged replica may lead again: by itself (auto.leader.rebalance.enable), or because it is asked for | -
     offsets MayBreak: acks=1 confirms before any follower has the record, and a planned fault can move leadership to one that lacks it | -
     offsets MustHold: acks=1 needs the leader alone, and no planned fault moves leadership
     offsets MustHold: acks=all waits for every in-sync replica and only those are elected, so process and network faults lose nothing
@@ -486,14 +556,19 @@ fn the_texts_are_these() {
     commits MustHold: a consumer's position moves with what it is given, unless it seeks or its partitions are moved
     real-time-order MayBreak: the only replica acknowledges what is in its page cache, which a planned power failure takes | -
     real-time-order MustHold: the only replica keeps what it wrote through kills, pauses and cuts: the page cache outlives the process
+    real-time-order MayBreak: the only replica has its disk taken from or damaged by a planned fault, synced or not | -
     real-time-order MayBreak: an unclean election is asked for, which may choose a replica that lacks records once every in-sync one is out, as the other faults allow | -
     real-time-order MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | -
     real-time-order MustHold: flush.messages=1 syncs a record before it is acknowledged
     real-time-order MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, lose its power and be elected again | -
     real-time-order MustHold: readers are served only what every in-sync replica has, and only those are elected
+    real-time-order MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, have its disk damaged and be elected again | -
     real-time-order MustHold: unclean election is on, but the planned faults cannot take every in-sync replica out at once
     real-time-order MustHold: one broker loses its power, and nothing else planned keeps the other in-sync replicas from having every acknowledged record
     real-time-order MayBreak: the planned power failures can hit replicas before the others are in sync again, and what is acknowledged is in memory only | -
+    real-time-order MustHold: one broker has its disk damaged while it is out of the ISR, and nothing else planned keeps the other in-sync replicas from having every acknowledged record
+    real-time-order MayBreak: a planned fault damages a disk, and another can take out the replicas that have what is missing there | -
+    real-time-order MayBreak: Kafka trusts its disk after an orderly end, and a damaged replica may lead again: by itself (auto.leader.rebalance.enable), or because it is asked for | -
     real-time-order MayBreak: acks=1 confirms before any follower has the record, and a planned fault can move leadership to one that lacks it | -
     real-time-order MustHold: acks=1 needs the leader alone, and no planned fault moves leadership
     real-time-order MustHold: acks=all waits for every in-sync replica and only those are elected, so process and network faults lose nothing
@@ -501,34 +576,51 @@ fn the_texts_are_these() {
     end-offsets MayBreak: after a fault that moves leadership an old leader may still answer | -
     end-offsets MustHold: no planned fault moves leadership, and a leader knows its own end
     phantoms MustHold: no configuration allows records that nobody sent, or damaged ones
+    phantoms MayBreak: Kafka trusts its disk after an orderly end, and a damaged replica that leads hands on what it reads | set check.crcs=true for consumers: they then stop at a damaged batch instead of taking it
     aborted-reads MustHold: readers of committed records are given what has certainly taken effect
     aborted-reads MayBreak: the only replica acknowledges what is in its page cache, which a planned power failure takes | -
     aborted-reads MayBreak: a planned fault can hold a request back, and the end of one transaction may then decide the next one of the same producer epoch | -
+    aborted-reads MayBreak: the only replica has its disk taken from or damaged by a planned fault, synced or not | -
     aborted-reads MayBreak: an unclean election is asked for, which may choose a replica that lacks records once every in-sync one is out, as the other faults allow | -
     aborted-reads MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | -
     aborted-reads NoGuarantee: with isolation.level=read_uncommitted readers are given what may yet be aborted
     aborted-reads MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, lose its power and be elected again | -
+    aborted-reads MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, have its disk damaged and be elected again | -
     aborted-reads MayBreak: the planned power failures can hit replicas before the others are in sync again, and what is acknowledged is in memory only | -
+    aborted-reads MayBreak: a planned fault damages a disk, and another can take out the replicas that have what is missing there | -
+    aborted-reads MayBreak: Kafka trusts its disk after an orderly end, and a damaged replica may lead again: by itself (auto.leader.rebalance.enable), or because it is asked for | -
     transaction-isolation MayBreak: the only replica acknowledges what is in its page cache, which a planned power failure takes | -
     transaction-isolation MustHold: readers of committed records are given what has certainly taken effect
+    transaction-isolation MayBreak: the only replica has its disk taken from or damaged by a planned fault, synced or not | -
     transaction-isolation MayBreak: an unclean election is asked for, which may choose a replica that lacks records once every in-sync one is out, as the other faults allow | -
     transaction-isolation MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | -
     transaction-isolation NoGuarantee: with isolation.level=read_uncommitted readers are given what may yet be aborted
     transaction-isolation MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, lose its power and be elected again | -
+    transaction-isolation MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, have its disk damaged and be elected again | -
     transaction-isolation MayBreak: the planned power failures can hit replicas before the others are in sync again, and what is acknowledged is in memory only | -
+    transaction-isolation MayBreak: a planned fault damages a disk, and another can take out the replicas that have what is missing there | -
+    transaction-isolation MayBreak: Kafka trusts its disk after an orderly end, and a damaged replica may lead again: by itself (auto.leader.rebalance.enable), or because it is asked for | -
     atomicity MayBreak: the only replica acknowledges what is in its page cache, which a planned power failure takes | -
     atomicity MustHold: a transaction's markers go to every partition it wrote to, or it is aborted in all
     atomicity MayBreak: a planned fault can hold a request back, and the end of one transaction may then decide the next one of the same producer epoch | -
+    atomicity MayBreak: the only replica has its disk taken from or damaged by a planned fault, synced or not | -
     atomicity MayBreak: an unclean election is asked for, which may choose a replica that lacks records once every in-sync one is out, as the other faults allow | -
     atomicity MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | -
     atomicity MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, lose its power and be elected again | -
+    atomicity MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, have its disk damaged and be elected again | -
     atomicity MayBreak: the planned power failures can hit replicas before the others are in sync again, and what is acknowledged is in memory only | -
+    atomicity MayBreak: a planned fault damages a disk, and another can take out the replicas that have what is missing there | -
+    atomicity MayBreak: Kafka trusts its disk after an orderly end, and a damaged replica may lead again: by itself (auto.leader.rebalance.enable), or because it is asked for | -
     fencing MayBreak: the only replica acknowledges what is in its page cache, which a planned power failure takes | -
     fencing MustHold: a new session of a transactional id raises its epoch, and brokers refuse the older one
+    fencing MayBreak: the only replica has its disk taken from or damaged by a planned fault, synced or not | -
     fencing MayBreak: an unclean election is asked for, which may choose a replica that lacks records once every in-sync one is out, as the other faults allow | -
     fencing MayBreak: unclean election may choose a replica that lacks records once every in-sync one is out, as these faults allow | -
     fencing MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, lose its power and be elected again | -
+    fencing MayBreak: with min.insync.replicas=1 the last in-sync replica may acknowledge alone, have its disk damaged and be elected again | -
     fencing MayBreak: the planned power failures can hit replicas before the others are in sync again, and what is acknowledged is in memory only | -
+    fencing MayBreak: a planned fault damages a disk, and another can take out the replicas that have what is missing there | -
+    fencing MayBreak: Kafka trusts its disk after an orderly end, and a damaged replica may lead again: by itself (auto.leader.rebalance.enable), or because it is asked for | -
     strict-serializability NoGuarantee: Kafka's polls are no snapshots, and the writes of its transactions are not isolated
     strict-serializability MustHold: strict-serializable=true says that the target promises it
     effect-loss NoGuarantee: nobody says how often a record takes effect
@@ -540,5 +632,6 @@ fn the_texts_are_these() {
     effect-duplicates MayBreak: effects=at-least-once says that each record takes effect, and may do so again | make the effect idempotent (a unique key in the sink), or keep the offsets in the sink's own transaction
     effect-duplicates MustHold: effects=at-most-once says that each record takes effect once or never
     availability MustHold: once every fault is healed, every partition must be writable and readable again
+    availability MayBreak: a damaged replica may lead, and what is damaged there may not be read, nor what lies behind it | -
     ");
 }

@@ -151,7 +151,7 @@ impl Scene {
         let partitions = led.iter().copied().map(Partition).collect();
         let applications = Vec::new();
         self.note(Role::Runner, Note::FaultInvoked { fault, class, nodes, partitions, applications });
-        self.note(Role::Runner, Note::FaultInjected { fault });
+        self.note(Role::Runner, Note::FaultInjected { fault, by: Vec::new() });
         fault
     }
 
@@ -162,7 +162,7 @@ impl Scene {
         let role = class.applications().expect("a fault of applications");
         let applications = vec![Application { role, index }];
         self.note(Role::Runner, Note::FaultInvoked { fault, class, nodes, partitions, applications });
-        self.note(Role::Runner, Note::FaultInjected { fault });
+        self.note(Role::Runner, Note::FaultInjected { fault, by: Vec::new() });
         fault
     }
 
@@ -172,7 +172,7 @@ impl Scene {
         let partitions = partitions.iter().copied().map(Partition).collect();
         let (nodes, applications) = (Vec::new(), Vec::new());
         self.note(Role::Runner, Note::FaultInvoked { fault, class, nodes, partitions, applications });
-        self.note(Role::Runner, Note::FaultInjected { fault });
+        self.note(Role::Runner, Note::FaultInjected { fault, by: Vec::new() });
         fault
     }
 
@@ -196,7 +196,7 @@ impl Scene {
     }
 
     pub(crate) fn heal_having_touched(&mut self, fault: u32, bytes: u64) {
-        self.note(Role::Runner, Note::FaultHealed { fault, connections: 0, bytes });
+        self.note(Role::Runner, Note::FaultHealed { fault, connections: 0, bytes, seen: Vec::new() });
     }
 
     pub(crate) fn leader(&mut self, partition: u32, leader: Option<i32>, epoch: i32, isr: &[i32]) {

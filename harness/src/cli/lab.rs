@@ -65,6 +65,9 @@ struct UpCommand {
     /// What reaches the hosts: the library in this program, or the system's ssh
     #[arg(long, value_enum, value_name = "NAME", default_value_t = SshBackend::Ssh2)]
     ssh_backend: SshBackend,
+    /// Brokers by a clock of libfaketime, which faults of clocks can move
+    #[arg(long)]
+    faketime: bool,
     /// A broker setting by Kafka's name
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = quantity::pair)]
     set: Vec<(String, String)>,
@@ -94,7 +97,7 @@ impl LabCommand {
                 lab::down(&dir)
                     .map_err(|error| Failure::new(Exit::CleanUpFailed, anyhow!(with_causes(&error))))?;
                 // Faults of hosts that are gone are gone with them.
-                let file = Layout { dir, brokers: 0 }.cluster_file();
+                let file = Layout { dir, brokers: 0, faketime: false }.cluster_file();
                 let journal = state::journal()?;
                 for entry in journal.entries()?.iter().filter(|entry| entry.cluster_file == file) {
                     journal.close(&entry.id)?;
@@ -144,6 +147,7 @@ impl UpCommand {
         let kafka = home.map_or(Kafka::Version(self.kafka), Kafka::Home);
         let mut options = LabOptions::new(dir, state::cache(), kafka);
         (options.brokers, options.disks, options.heap_mb) = (self.brokers, self.disks, self.heap_mb);
+        options.faketime = self.faketime;
         options.settings.extend(self.set);
         options.backend = self.ssh_backend.into();
         let interrupt = Interrupt::watch()?;

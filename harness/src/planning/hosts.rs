@@ -24,6 +24,8 @@ pub(crate) struct Hosts {
     pub(crate) brokers: u32,
     /// They are a lab of ours.
     pub(crate) lab: bool,
+    /// Their brokers are to go by clocks of libfaketime: a lab has no others that could be moved.
+    pub(crate) faketime: bool,
     /// The broker settings of a lab that has to be built first.
     pub(crate) build: Option<BTreeMap<String, String>>,
 }
@@ -32,7 +34,7 @@ pub(crate) struct Hosts {
 ///
 /// # Errors
 /// If the cluster file says what cannot be, or belongs to another target.
-pub(super) fn find(args: &PlanArgs, target: TargetKind) -> anyhow::Result<Option<Hosts>> {
+pub(super) fn find(args: &PlanArgs, target: TargetKind, moves_clocks: bool) -> anyhow::Result<Option<Hosts>> {
     if let Some(path) = &args.target.cluster {
         ensure!(
             target == TargetKind::Kafka,
@@ -40,19 +42,23 @@ pub(super) fn find(args: &PlanArgs, target: TargetKind) -> anyhow::Result<Option
         );
         let file = ClusterFile::read(path)?;
         let brokers = u32::try_from(file.hosts()?.len())?;
-        return Ok(Some(Hosts { file, brokers, lab: false, build: None }));
+        return Ok(Some(Hosts { file, brokers, lab: false, faketime: false, build: None }));
     }
     if target != TargetKind::Lab {
         return Ok(None);
     }
-    let layout = Layout { dir: state::lab(), brokers: LAB_BROKERS };
+    let layout = Layout { dir: state::lab(), brokers: LAB_BROKERS, faketime: moves_clocks };
     let is_up = layout.cluster_file().exists();
     let file = layout.cluster(&BTreeMap::new())?;
+    ensure!(
+        !moves_clocks || file.hosts()?.iter().all(|host| host.faketime_file.is_some()),
+        "the lab is up, and its brokers go by this machine's clock, which is everybody's (take it down with `highwater lab down`, or build it with `highwater lab up --disks --faketime`)"
+    );
     let brokers = u32::try_from(file.hosts()?.len())?;
-    Ok(Some(Hosts { file, brokers, lab: true, build: (!is_up).then(BTreeMap::new) }))
+    Ok(Some(Hosts { file, brokers, lab: true, faketime: moves_clocks, build: (!is_up).then(BTreeMap::new) }))
 }
 
-/// Whether a run on hosts can break something like that: by signals, power and cuts.
+/// Whether a run on hosts can break something like that: all but the links of clients, who are not on hosts.
 pub(super) const fn can(class: FaultClass) -> bool {
     match class {
         FaultClass::Kill
@@ -79,12 +85,36 @@ pub(super) const fn can(class: FaultClass) -> bool {
         | FaultClass::IsolateCoordinator
         | FaultClass::KillMember
         | FaultClass::PauseMember
-        | FaultClass::RebalanceStorm => true,
-        FaultClass::IsolateClients
-        | FaultClass::DropResponses
-        | FaultClass::SlowClients
+        | FaultClass::RebalanceStorm
         | FaultClass::SlowLinks
-        | FaultClass::NarrowLinks => false,
+        | FaultClass::NarrowLinks
+        | FaultClass::DiskFull
+        | FaultClass::ReadOnlyDisk
+        | FaultClass::SlowDisk
+        | FaultClass::TruncateLog
+        | FaultClass::FlipBit
+        | FaultClass::StaleDisk
+        | FaultClass::DropCache
+        | FaultClass::ClockBump
+        | FaultClass::ClockSkew
+        | FaultClass::ClockStrobe
+        | FaultClass::LossyLinks
+        | FaultClass::ReorderPackets
+        | FaultClass::DuplicatePackets
+        | FaultClass::CorruptPackets => true,
+        FaultClass::IsolateClients | FaultClass::DropResponses | FaultClass::SlowClients => false,
+    }
+}
+
+/// Why the reference cluster, processes of one machine behind a proxy, cannot be broken like that, if it cannot.
+pub(super) const fn beyond_processes(class: FaultClass) -> Option<&'static str> {
+    match class {
+        FaultClass::LossyLinks
+        | FaultClass::ReorderPackets
+        | FaultClass::DuplicatePackets
+        | FaultClass::CorruptPackets => Some("a proxy passes on streams, and has no packets"),
+        FaultClass::DropCache => Some("the page cache is the machine's"),
+        _ => None,
     }
 }
 
@@ -190,7 +220,7 @@ mod tests {
              unit = \"kafka\"\nbreakable = {breakable}\n"
         );
         let file = ClusterFile::parse(&text, Path::new("c.toml")).unwrap();
-        Hosts { file, brokers: 1, lab: false, build: None }
+        Hosts { file, brokers: 1, lab: false, faketime: false, build: None }
     }
 
     fn refusal(breakable: bool, guard: &GuardArgs, nemesis: &str, protocol: &str) -> String {

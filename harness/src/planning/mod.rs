@@ -51,7 +51,9 @@ pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<Drawn> {
         None => seed::draw().context("failed to draw a seed from the operating system (give --seed N)")?,
     };
     let mut verbatim = verbatim(args)?;
-    let hosts = hosts::find(args, target)?;
+    let moves_clocks =
+        args.nemesis.iter().flatten().filter_map(|word| class(word)).any(FaultClass::moves_clock);
+    let hosts = hosts::find(args, target, moves_clocks)?;
     for (name, value) in hosts.iter().flat_map(|hosts| &hosts.file.kafka) {
         // What was said for this run goes before what the file says of its cluster.
         verbatim.entry(name.clone()).or_insert_with(|| value.clone());
@@ -101,10 +103,20 @@ pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<Drawn> {
     let schedule = schedule(args, seed, &nemeses, &load, &timings)?;
     if let Some(fault) = hosts.iter().find_map(|_| schedule.iter().find(|fault| !hosts::can(fault.class))) {
         bail!(
-            "nemesis `{}` needs the reference target's link proxy and processes: not on hosts in this build (leave out --target {target}, or choose another)",
+            "nemesis `{}` needs the reference target's link proxy: not on hosts in this build (leave out --target {target}, or choose another)",
             fault.nemesis
         );
     }
+    let beyond = |fault: &PlannedFault| Some((fault.nemesis.clone(), hosts::beyond_processes(fault.class)?));
+    if let Some((nemesis, why)) = schedule.iter().find_map(beyond).filter(|_| target == TargetKind::Reference)
+    {
+        bail!(
+            "nemesis `{nemesis}` cannot be had on the reference cluster: {why} (add --target lab, or --target kafka --cluster FILE)"
+        );
+    }
+    let workload = workloads::find(&args.load.workload)
+        .with_context(|| format!("there is no workload `{}`", args.load.workload))?;
+
     let run = seed::run_name(seed);
     let topic = args.target.topic.clone().unwrap_or_else(|| format!("highwater-{run}"));
     check_topic(&topic)?;

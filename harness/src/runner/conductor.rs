@@ -267,7 +267,7 @@ impl<'a> Conductor<'a> {
 
     fn fault(&mut self, report: FaultReport) -> Result<(), Failure> {
         match report {
-            FaultReport::Injected { fault, aim, invoked, at } => {
+            FaultReport::Injected { fault, aim, invoked, at, by } => {
                 let nodes = aim.nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
                 let whom = match (aim.applications.first(), &aim.changes[..]) {
                     (Some(application), _) => application.to_string(),
@@ -278,12 +278,12 @@ impl<'a> Conductor<'a> {
                 let Injected { nodes, partitions, applications, .. } = aim;
                 let (fault, class) = (fault.id, fault.class);
                 self.note_at(invoked, Note::FaultInvoked { fault, class, nodes, partitions, applications })?;
-                self.note_at(at, Note::FaultInjected { fault })
+                self.note_at(at, Note::FaultInjected { fault, by })
             }
-            FaultReport::Healed { fault, touched, at } => {
+            FaultReport::Healed { fault, touched, seen, at } => {
                 self.progress.fault(fault, None);
                 let (connections, bytes) = (touched.connections, touched.bytes);
-                self.note_at(at, Note::FaultHealed { fault, connections, bytes })
+                self.note_at(at, Note::FaultHealed { fault, connections, bytes, seen })
             }
             FaultReport::Failed { fault, reason, unhealed, at } => {
                 self.progress.say(&format!("  fault {fault}: {reason}"));

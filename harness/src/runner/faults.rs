@@ -37,6 +37,8 @@ pub(crate) enum FaultReport {
         invoked: Nanos,
         /// Stamped after.
         at: Nanos,
+        /// By which means, where there is a choice.
+        by: Vec<String>,
     },
     /// It is undone.
     Healed {
@@ -44,6 +46,8 @@ pub(crate) enum FaultReport {
         fault: u32,
         /// What it touched.
         touched: Touched,
+        /// What was seen of it.
+        seen: Vec<String>,
         /// Stamped after.
         at: Nanos,
     },
@@ -117,6 +121,11 @@ struct InForce {
 /// Whether a request may have to wait for other faults that are in force.
 fn has_others(spec: &Spec, others: &[InForce]) -> bool {
     spec.class.is_administrative() && others.iter().any(|other| !other.spec.class.is_administrative())
+}
+
+/// Whether nodes are down, or stand still, as long as the fault lasts.
+fn takes_down(aim: &Injected) -> bool {
+    aim.links.is_empty() && aim.affliction.as_ref().is_none_or(nemesis::Affliction::takes_down)
 }
 
 struct Stage {
@@ -211,7 +220,8 @@ impl Stage {
             // What cannot be undone yet is undone later.
             return (!self.heal(&mut injected, others)).then_some(injected);
         }
-        self.report(FaultReport::Injected { fault, aim, invoked, at });
+        let by = self.world(spec).take_words();
+        self.report(FaultReport::Injected { fault, aim, invoked, at, by });
         Some(injected)
     }
 
@@ -233,11 +243,12 @@ impl Stage {
     fn heal(&mut self, fault: &mut InForce, others: &mut [InForce]) -> bool {
         fault.aim.changes.retain(|change| !others.iter_mut().any(|other| other.aim.inherit(change)));
         let mut aim = fault.aim.clone();
-        // What another fault has cut or taken down too stays so until that one is over.
+        // What another fault has cut or taken down too stays so until that one is over. What a node is under is its
+        // own, and ends with its own fault.
         aim.links.retain(|link| !others.iter().any(|other| other.aim.links.contains(link)));
-        if fault.aim.links.is_empty() {
+        if fault.aim.links.is_empty() && fault.aim.affliction.is_none() {
             let down = |node: &_| {
-                others.iter().any(|other| other.aim.links.is_empty() && other.aim.nodes.contains(node))
+                others.iter().any(|other| takes_down(&other.aim) && other.aim.nodes.contains(node))
             };
             aim.nodes.retain(|node| !down(node));
         }
@@ -255,7 +266,10 @@ impl Stage {
         };
         self.backstage.hurried = false;
         match healed {
-            Ok(touched) => self.report(FaultReport::Healed { fault: fault.id, touched, at: clock::now() }),
+            Ok(touched) => {
+                let seen = self.world(fault.spec).take_words();
+                self.report(FaultReport::Healed { fault: fault.id, touched, seen, at: clock::now() });
+            }
             Err(_) if others => return false,
             Err(error) => self.fail(fault.id, with_causes(&error), true),
         }

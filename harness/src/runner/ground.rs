@@ -89,6 +89,7 @@ fn build(hosts: &Hosts, verbosity: Verbosity, interrupt: &Interrupt) -> Result<P
         state::kafka_home().map_or_else(|| Kafka::Version(lab::KAFKA_VERSION.to_owned()), Kafka::Home);
     let mut options = LabOptions::new(dir.clone(), state::cache(), kafka);
     options.brokers = hosts.brokers;
+    options.faketime = hosts.faketime;
     options.settings = hosts.build.clone().unwrap_or_default();
     let quiet = verbosity < Verbosity::Normal;
     match lab::up(&options, &mut Building { beginning: "  lab", interrupt, quiet }) {

@@ -82,12 +82,12 @@ impl Recording {
         let nodes = vec![NodeId(node)];
         let invoked = Note::FaultInvoked { fault, class, nodes, partitions, applications: Vec::new() };
         self.builder.note(self.runner, cluster.now(), invoked);
-        self.builder.note(self.runner, cluster.now(), Note::FaultInjected { fault });
+        self.builder.note(self.runner, cluster.now(), Note::FaultInjected { fault, by: Vec::new() });
     }
 
     /// The fault that was injected last is undone.
     pub(crate) fn healed(&mut self, cluster: &mut Cluster) {
-        let note = Note::FaultHealed { fault: self.faults, connections: 1, bytes: 1 };
+        let note = Note::FaultHealed { fault: self.faults, connections: 1, bytes: 1, seen: Vec::new() };
         self.builder.note(self.runner, cluster.now(), note);
         self.observe(cluster);
     }

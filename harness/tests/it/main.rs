@@ -8,6 +8,7 @@ mod cli;
 mod clients;
 mod cluster;
 mod differential;
+mod disks;
 mod edges;
 mod effects;
 mod exchange;

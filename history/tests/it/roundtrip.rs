@@ -75,9 +75,11 @@ fn of_a_run() -> impl Strategy<Value = Note> {
                 applications
             }
         ),
-        any::<u32>().prop_map(|fault| Note::FaultInjected { fault }),
-        (any::<u32>(), any::<u64>(), any::<u64>())
-            .prop_map(|(fault, connections, bytes)| Note::FaultHealed { fault, connections, bytes }),
+        (any::<u32>(), proptest::collection::vec(text(), 0..3))
+            .prop_map(|(fault, by)| Note::FaultInjected { fault, by }),
+        (any::<u32>(), any::<u64>(), any::<u64>()).prop_map(|(fault, connections, bytes)| {
+            Note::FaultHealed { fault, connections, bytes, seen: Vec::new() }
+        }),
         (any::<u32>(), text()).prop_map(|(fault, reason)| Note::FaultFailed { fault, reason }),
         (partition(), option::of(node()), any::<i32>(), vec(node(), 0..3), vec(node(), 0..3)).prop_map(
             |(partition, leader, epoch, isr, replicas)| Note::PartitionState {

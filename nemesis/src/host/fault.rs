@@ -75,6 +75,10 @@ pub enum HostFault {
         /// And so much more or less, in milliseconds.
         #[serde(default)]
         jitter_ms: u32,
+        /// Where the kernel has nothing to hold packets back with, they queue for so many kilobits a second instead;
+        /// without this the fault is refused there.
+        #[serde(default)]
+        or_kbit: Option<u32>,
     },
     /// Packets to the peers overtake each other.
     Reorder {
@@ -132,15 +136,34 @@ pub enum HostFault {
         log: Option<LogName>,
         /// Where: drawn from this.
         seed: u64,
+        /// The undo leaves it turned, for a run that wants to read it back.
+        #[serde(default)]
+        stays: bool,
     },
     /// A copy of the data directory is kept, for `restore-snapshot`.
     Snapshot,
     /// The broker comes back with the data directory of its snapshot.
-    RestoreSnapshot,
+    RestoreSnapshot {
+        /// What it knows of the cluster's metadata, and its vote, stay as they are: the logs alone are old.
+        #[serde(default)]
+        keep_metadata: bool,
+    },
     /// The host's clock jumps.
     ClockBump {
         /// By so many milliseconds, backwards if negative.
         ms: i64,
+    },
+    /// The host's clock runs fast or slow.
+    ClockSkew {
+        /// By so many microseconds a second, slow if negative; at most a tenth.
+        ppm: i64,
+    },
+    /// The host's clock jumps to and fro.
+    ClockStrobe {
+        /// By so many milliseconds, backwards if negative.
+        ms: i64,
+        /// It is right for so many milliseconds, and wrong for as many.
+        period_ms: u32,
     },
 }
 
@@ -155,7 +178,7 @@ pub struct Kind {
 
 impl HostFault {
     /// Every kind, in the order they are listed.
-    pub const KINDS: [Kind; 21] = [
+    pub const KINDS: [Kind; 23] = [
         Kind { name: "kill", summary: "SIGKILL, and kept down" },
         Kind { name: "stop", summary: "SIGTERM or `systemctl stop`, and kept down" },
         Kind { name: "pause", summary: "SIGSTOP" },
@@ -180,6 +203,8 @@ impl HostFault {
         Kind { name: "snapshot", summary: "a copy of the data directory is kept, for restore-snapshot" },
         Kind { name: "restore-snapshot", summary: "the broker comes back with the data of its snapshot" },
         Kind { name: "clock-bump", summary: "the host's clock jumps" },
+        Kind { name: "clock-skew", summary: "the host's clock runs fast or slow" },
+        Kind { name: "clock-strobe", summary: "the host's clock jumps to and fro" },
     ];
 
     /// Its name.
@@ -205,8 +230,10 @@ impl HostFault {
             Self::TruncateLog { .. } => 16,
             Self::FlipBit { .. } => 17,
             Self::Snapshot => 18,
-            Self::RestoreSnapshot => 19,
+            Self::RestoreSnapshot { .. } => 19,
             Self::ClockBump { .. } => 20,
+            Self::ClockSkew { .. } => 21,
+            Self::ClockStrobe { .. } => 22,
         };
         Self::KINDS[place].name
     }
@@ -239,7 +266,7 @@ impl HostFault {
                 | Self::TruncateLog { .. }
                 | Self::FlipBit { .. }
                 | Self::Snapshot
-                | Self::RestoreSnapshot
+                | Self::RestoreSnapshot { .. }
         )
     }
 }

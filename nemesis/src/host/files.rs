@@ -55,8 +55,15 @@ pub(super) fn truncate(host: &HostSpec, id: &str, log: Option<&LogName>, bytes: 
 }
 
 /// One bit of the newest segment is turned, at a place drawn from `seed`. The undo turns it back if it is still
-/// there amid the bytes it stood among; a broker that has cut or rewritten them has mended it by itself.
-pub(super) fn flip_bit(host: &HostSpec, id: &str, log: Option<&LogName>, seed: u64) -> Procedure {
+/// there amid the bytes it stood among; a broker that has cut or rewritten them has mended it by itself. One that
+/// `stays` is turned back only for a broker that does not start with it.
+pub(super) fn flip_bit(
+    host: &HostSpec,
+    id: &str,
+    log: Option<&LogName>,
+    seed: u64,
+    stays: bool,
+) -> Procedure {
     let damage = format!(
         "hw_around() {{\n  od -An -v -tx1 -j \"$2\" -N 65 \"$1\" 2>/dev/null | tr -d ' \\n'\n}}\n\
          hw_put() {{\n  printf \"\\\\$(printf %03o $3)\" | dd of=\"$1\" bs=1 seek=\"$2\" conv=notrunc,fsync 2>/dev/null\n}}\n\
@@ -69,6 +76,12 @@ pub(super) fn flip_bit(host: &HostSpec, id: &str, log: Option<&LogName>, seed: u
     // What shells count with is signed.
     let place = seed >> 4;
     let bit = 1_u32 << (seed & 7);
+    let mend = "if hw_damaged; then hw_put \"$f\" $at $old || exit 1; fi";
+    let (undo, gone) = if stays {
+        (format!("hw_start && exit 0\n{mend}\nhw_start\n"), "")
+    } else {
+        (format!("{mend}\nhw_start\n"), "! hw_damaged && ")
+    };
     Procedure {
         apply: format!(
             "set -e\n{functions}{RUNNING}f=$(hw_segment) || exit 78\nhw_hold\nhw_stop $p\n\
@@ -76,10 +89,10 @@ pub(super) fn flip_bit(host: &HostSpec, id: &str, log: Option<&LogName>, seed: u
              old=$(od -An -tu1 -j $at -N 1 \"$f\" | tr -d ' '); new=$((old ^ {bit}))\n\
              cp \"$f\" {about}.try; hw_put {about}.try $at $new\n\
              printf '%s\\n' \"$f\" $at $old $from \"$(hw_around {about}.try $from)\" >{about}; rm {about}.try; sync {about}\n\
-             hw_put \"$f\" $at $new\nhw_start\necho \"by bit {bit} of byte $at of $f\"\n"
+             hw_put \"$f\" $at $new\nhw_start\necho \"by bit {bit} of byte $at of $f\"; echo 'touched 0 1'\n"
         ),
-        undo: format!("{functions}if hw_damaged; then hw_put \"$f\" $at $old || exit 1; fi\nhw_start\n"),
+        undo: format!("{functions}{undo}"),
         in_force: format!("{functions}hw_damaged && [ -n \"$(hw_pid)\" ]\n"),
-        gone: format!("{functions}! hw_damaged && [ -n \"$(hw_pid)\" ]\n"),
+        gone: format!("{functions}{gone}[ -n \"$(hw_pid)\" ]\n"),
     }
 }

@@ -2,6 +2,7 @@
 //! back. Everything is text made here and run elsewhere, so that a plan can be printed before anything is
 //! touched, and a host can heal itself when nobody else does.
 
+mod clock;
 mod disk;
 mod fault;
 mod files;
@@ -39,7 +40,9 @@ pub fn procedure(fault: &HostFault, host: &HostSpec, id: &str) -> Procedure {
         HostFault::Restart => process::restart(host),
         HostFault::Cut { peers, direction, reset } => network::cut(host, id, peers, *direction, *reset),
         HostFault::Loss { peers, percent } => network::loss(host, id, peers, *percent),
-        HostFault::Delay { peers, ms, jitter_ms } => shape::delay(host, peers, *ms, *jitter_ms),
+        HostFault::Delay { peers, ms, jitter_ms, or_kbit } => {
+            shape::delay(host, peers, *ms, *jitter_ms, *or_kbit)
+        }
         HostFault::Reorder { peers, percent, ms } => shape::reorder(host, peers, *percent, *ms),
         HostFault::Duplicate { peers, percent } => shape::duplicate(host, peers, *percent),
         HostFault::Corrupt { peers, percent } => shape::corrupt(host, peers, *percent),
@@ -50,10 +53,12 @@ pub fn procedure(fault: &HostFault, host: &HostSpec, id: &str) -> Procedure {
         HostFault::DiskFull => disk::full(host, id),
         HostFault::ReadOnly => disk::read_only(host, id),
         HostFault::TruncateLog { log, bytes } => files::truncate(host, id, log.as_ref(), *bytes),
-        HostFault::FlipBit { log, seed } => files::flip_bit(host, id, log.as_ref(), *seed),
+        HostFault::FlipBit { log, seed, stays } => files::flip_bit(host, id, log.as_ref(), *seed, *stays),
         HostFault::Snapshot => snapshot::take(host, id),
-        HostFault::RestoreSnapshot => snapshot::restore(host, id),
-        HostFault::ClockBump { ms } => disk::clock_bump(*ms, id),
+        HostFault::RestoreSnapshot { keep_metadata } => snapshot::restore(host, id, *keep_metadata),
+        HostFault::ClockBump { ms } => clock::bump(host, id, *ms),
+        HostFault::ClockSkew { ppm } => clock::skew(host, id, *ppm),
+        HostFault::ClockStrobe { ms, period_ms } => clock::strobe(host, id, *ms, *period_ms),
     }
 }
 

@@ -56,7 +56,14 @@ fn rules(text: &mut String, chain: &str, host: &HostSpec, peer: &Peer, direction
     }
 }
 
-fn with_chain(host: &HostSpec, id: &str, peers: &[Peer], direction: Direction, what: &str) -> Procedure {
+fn with_chain(
+    host: &HostSpec,
+    id: &str,
+    peers: &[Peer],
+    direction: Direction,
+    what: &str,
+    by: &str,
+) -> Procedure {
     let chain = chain(id);
     let mut tools: Vec<_> = peers.iter().map(|peer| tool(&peer.address)).collect();
     tools.sort_unstable();
@@ -84,6 +91,7 @@ fn with_chain(host: &HostSpec, id: &str, peers: &[Peer], direction: Direction, w
     for tool in &tools {
         let _ = writeln!(apply, "{tool} -w 5 -I INPUT 1 -j {chain}\n{tool} -w 5 -I OUTPUT 1 -j {chain}");
     }
+    let _ = writeln!(apply, "echo 'by {by}'");
     Procedure { apply, undo, in_force, gone }
 }
 
@@ -95,6 +103,7 @@ pub(super) fn cut(host: &HostSpec, id: &str, peers: &[Peer], direction: Directio
         peers,
         direction,
         if reset { "-j REJECT --reject-with tcp-reset" } else { "-j DROP" },
+        if reset { "iptables REJECT" } else { "iptables DROP" },
     )
 }
 
@@ -107,5 +116,6 @@ pub(super) fn loss(host: &HostSpec, id: &str, peers: &[Peer], percent: u8) -> Pr
         peers,
         Direction::Both,
         &format!("-m statistic --mode random --probability {probability:.2} -j DROP"),
+        "iptables -m statistic",
     )
 }

@@ -20,8 +20,9 @@ fn device(host: &HostSpec) -> String {
 /// Throttles reads and writes apart to `kib` KiB a second. Where the group throttles this device already,
 /// somebody wants that, and nothing is done.
 pub(super) fn disk(host: &HostSpec, id: &str, kib: u32) -> Procedure {
-    let functions = format!("{}{}", host.functions(), device(host));
     let about = quote(&format!("{}/{id}/throttle", host.state_dir));
+    let done = done(&about);
+    let functions = format!("{}{}{done}", host.functions(), device(host));
     let rate = u64::from(kib.max(1)) * 1024;
     let foreign = "{ echo \"device $dev is throttled already in $f (remove that, or leave this fault out)\" >&2; exit 78; }";
     Procedure {
@@ -30,21 +31,31 @@ pub(super) fn disk(host: &HostSpec, id: &str, kib: u32) -> Procedure {
              two=$(findmnt -n -t cgroup2 -o TARGET | head -n 1)$(sed -n 's/^0:://p' /proc/$p/cgroup)\n\
              one=$(findmnt -n -t cgroup -O blkio -o TARGET | head -n 1)$(sed -n 's/^[0-9]*:\\([^:]*,\\)*blkio\\(,[^:]*\\)*://p' /proc/$p/cgroup)\n\
              if [ -e \"$two/io.max\" ]; then\n  f=$two/io.max\n  ! grep -q \"^$dev \" \"$f\" || {foreign}\n  \
-             printf '%s\\n' \"$dev\" \"$f\" >{about}; sync {about}\n  echo \"$dev rbps={rate} wbps={rate}\" >\"$f\"\n  echo 'by cgroup v2 io.max'\n\
+             printf '%s\\n' \"$dev\" \"$f\" >{about}; sync {about}\n  echo \"$dev rbps={rate} wbps={rate}\" >\"$f\"\n  hw_done >{about}.done\n  echo 'by cgroup v2 io.max'\n\
              elif [ -e \"$one/blkio.throttle.write_bps_device\" ]; then\n  \
              for f in \"$one\"/blkio.throttle.read_bps_device \"$one\"/blkio.throttle.write_bps_device; do ! grep -q \"^$dev \" \"$f\" || {foreign}; done\n  \
              printf '%s\\n' \"$dev\" \"$one\"/blkio.throttle.read_bps_device \"$one\"/blkio.throttle.write_bps_device >{about}; sync {about}\n  \
              for f in \"$one\"/blkio.throttle.read_bps_device \"$one\"/blkio.throttle.write_bps_device; do echo \"$dev {rate}\" >\"$f\"; done\n  \
-             echo 'by cgroup v1 blkio: reads, and what the broker itself syncs'\n\
+             hw_done >{about}.done\n  echo 'by cgroup v1 blkio: reads, and what the broker itself syncs'\n\
              else\n  echo 'no control group of the broker can throttle its disk (systemctl set-property UNIT IOAccounting=yes, or boot with cgroup v2)' >&2; exit 78\nfi\n"
         ),
         undo: format!(
-            "[ -s {about} ] || exit 0\n{{ read -r dev; while read -r f; do\n  [ -e \"$f\" ] || continue\n  \
+            "{done}[ -s {about} ] || exit 0\n\
+             if [ -s {about}.done ]; then was=$(cat {about}.done); now=$(hw_done); echo \"touched 0 $((now-was))\"; rm -f {about}.done; fi\n{{ read -r dev; while read -r f; do\n  [ -e \"$f\" ] || continue\n  \
              case $f in */io.max) echo \"$dev rbps=max wbps=max\" >\"$f\";; *) echo \"$dev 0\" >\"$f\";; esac\ndone; }} <{about}\n"
         ),
         in_force: throttled(&about, 0),
         gone: throttled(&about, 1),
     }
+}
+
+/// `hw_done` tells the bytes that the group has read from the device and written to it so far.
+fn done(about: &str) -> String {
+    format!(
+        "hw_done() {{\n  {{ read -r dev; read -r f; }} <{about}\n  case $f in\n    \
+         */io.max) awk -v d=\"$dev\" '$1 == d {{ for (i=2; i<=NF; i++) if (split($i, v, \"=\") && v[1] ~ /^[rw]bytes$/) s+=v[2] }} END {{ printf \"%.0f\\n\", s+0 }}' \"${{f%io.max}}io.stat\";;\n    \
+         *) awk -v d=\"$dev\" '$1 == d && $2 == \"Total\" {{ s+=$3 }} END {{ printf \"%.0f\\n\", s+0 }}' \"${{f%read_bps_device}}io_service_bytes\";;\n  esac\n}}\n"
+    )
 }
 
 /// Exits 0 if every file on record throttles the device (`absent` 0), or none does (1).

@@ -65,6 +65,8 @@ pub struct HostSpec {
     pub service: Service,
     /// Log files to show near a finding.
     pub logs: Vec<String>,
+    /// The file that its broker's libfaketime reads its clock from; without one the clock is the machine's.
+    pub faketime_file: Option<String>,
     /// Whether it may be broken.
     pub breakable: bool,
 }

@@ -41,6 +41,8 @@ pub struct Applied {
     pub already: bool,
     /// By which mechanism, or on which file, where that is the host's choice.
     pub by: Option<String>,
+    /// What was seen of its effect when it was undone.
+    pub seen: Vec<String>,
 }
 
 impl Applied {
@@ -58,6 +60,7 @@ impl Applied {
                 }
                 Some("already") => found.already = true,
                 Some("by") => found.by = line.get(3..).map(str::to_owned),
+                Some("seen") => found.seen.extend(line.get(5..).map(str::to_owned)),
                 _ => {}
             }
         }

@@ -142,7 +142,7 @@ fn gather(history: &History, subject: &Subject, fault: Option<u32>) -> Vec<Event
 const fn fault_of(note: &Note) -> Option<u32> {
     match note {
         Note::FaultInvoked { fault, .. }
-        | Note::FaultInjected { fault }
+        | Note::FaultInjected { fault, .. }
         | Note::FaultHealed { fault, .. }
         | Note::FaultFailed { fault, .. } => Some(*fault),
         _ => None,
@@ -334,8 +334,10 @@ fn note_text(history: &History, note: &Note, subject: &Subject) -> Option<String
             let nodes: Vec<String> = nodes.iter().map(ToString::to_string).collect();
             format!("fault {fault} ({class}) is about to hit nodes {}", nodes.join(", "))
         }
-        Note::FaultInjected { fault } => format!("fault {fault} is in force"),
-        Note::FaultHealed { fault, .. } => format!("fault {fault} is healed"),
+        Note::FaultInjected { fault, by } if by.is_empty() => format!("fault {fault} is in force"),
+        Note::FaultInjected { fault, by } => format!("fault {fault} is in force, by {}", by.join(", ")),
+        Note::FaultHealed { fault, seen, .. } if seen.is_empty() => format!("fault {fault} is healed"),
+        Note::FaultHealed { fault, seen, .. } => format!("fault {fault} is healed: {}", seen.join("; ")),
         Note::FaultFailed { fault, reason } => format!("fault {fault} failed: {reason}"),
         Note::PartitionState { partition, leader, epoch, isr, .. } if here(partition) => {
             let isr: Vec<String> = isr.iter().map(ToString::to_string).collect();

@@ -13,10 +13,12 @@ use history::{ClockReading, Manner, Nanos, NodeId, Note, Partition, clock};
 use nemesis::host::{Direction, HostFault, HostSpec, minority, running_script};
 use nemesis::journal::{self, Applied, Entry, FaultOrder, Journal, JournalError, OperateError};
 use nemesis::node::{Node, NodeError, Request};
-use nemesis::{Cluster, FaultError, Impairment, Link, Touched};
+use nemesis::{Affliction, Cluster, FaultError, Impairment, Link, Touched};
 
+use super::afflictions;
 use super::clock as host_clock;
 use super::cuts::{self, HostCut};
+use super::impairments;
 use super::lease::{Lease, Leased};
 use super::logs;
 use super::watch::{Watch, ask_once};
@@ -97,6 +99,9 @@ pub enum HostsError {
 /// How long a broker may take from its start until it serves.
 const SERVES: Duration = Duration::from_secs(90);
 
+/// How long a broker that came back may take to be in sync before its disk becomes a stale one all the same.
+const CAUGHT_UP: Duration = Duration::from_secs(10);
+
 struct Host {
     spec: HostSpec,
     node: Arc<dyn Node>,
@@ -113,6 +118,7 @@ enum Why {
     Down,
     Paused,
     Cut(Vec<Link>),
+    Ill(Affliction),
 }
 
 /// A fault that may be in force.
@@ -120,7 +126,15 @@ struct Open {
     entry: Entry,
     why: Why,
     in_force: bool,
-    lost_bytes: u64,
+    /// Bytes that were lost or touched when it was applied.
+    bytes: u64,
+}
+
+/// What a host told of a fault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Word {
+    By(String),
+    Seen(String),
 }
 
 /// The hosts of a cluster file. Dropping it undoes what is in force, as far as hosts can be reached; the rest
@@ -134,6 +148,9 @@ pub struct HostCluster {
     quorum_loss: bool,
     open: Vec<Open>,
     count: u32,
+    topic: String,
+    /// How faults were carried out and what was seen of them, by node, since anybody asked.
+    words: Vec<(NodeId, Word)>,
     watch: Watch,
     _lease: Lease,
 }
@@ -174,7 +191,21 @@ impl HostCluster {
         }
         let watch = Watch::start(&topic, group.as_deref(), &brokers, &security).map_err(HostsError::Watch)?;
         let (file, open) = (file.path.clone(), Vec::new());
-        Ok(Self { hosts, journal, file, tag, lease_s, quorum_loss, open, count: 0, watch, _lease: lease })
+        let (count, words) = (0, Vec::new());
+        Ok(Self {
+            hosts,
+            journal,
+            file,
+            tag,
+            lease_s,
+            quorum_loss,
+            open,
+            count,
+            topic,
+            words,
+            watch,
+            _lease: lease,
+        })
     }
 
     /// What happened since the last call, for the history, with its time.
@@ -241,27 +272,36 @@ impl HostCluster {
             Ok::<_, OperateError>((applied, journal::in_force(host.node.as_ref(), &order)?))
         });
         let mut first_error = None;
-        let mut found = Vec::new();
+        let (mut found, mut words) = (Vec::new(), Vec::new());
         for ((host, fault, why, id), applied) in orders.into_iter().zip(applied) {
-            let (lost_bytes, in_force) =
-                applied.as_ref().map_or((0, false), |(applied, force)| (applied.lost_bytes, *force));
+            let (bytes, in_force) = applied
+                .as_ref()
+                .map_or((0, false), |(applied, force)| (applied.lost_bytes + applied.bytes, *force));
+            if let Ok((Applied { by: Some(by), .. }, _)) = &applied {
+                words.push((host.spec.node, Word::By(by.clone())));
+            }
             let entries = self.journal.entries().map_err(|error| failed("break", name(&host.spec), error))?;
             match entries.into_iter().find(|entry| entry.id == id) {
-                Some(entry) => found.push(Open { entry, why, in_force, lost_bytes }),
+                Some(entry) => found.push(Open { entry, why: why.clone(), in_force, bytes }),
                 None => drop(host.open.fetch_sub(1, Ordering::Relaxed)),
             }
             if let Err(error) = applied {
-                first_error.get_or_insert(failed(verb(&fault), name(&host.spec), error));
+                first_error.get_or_insert(failed(verb(&fault, &why), name(&host.spec), error));
             }
         }
         self.open.extend(found);
+        self.words.extend(words);
         self.tell_watch();
         first_error.map_or(Ok(()), Err)
     }
 
     /// Refuses to take down more than a minority at once, unless that was asked for.
     fn spare_majority(&self, faults: &[(NodeId, HostFault, Why)]) -> Result<(), FaultError> {
-        let takes_down = |why: &Why| matches!(why, Why::Down | Why::Paused);
+        let takes_down = |why: &Why| match why {
+            Why::Down | Why::Paused => true,
+            Why::Ill(affliction) => affliction.takes_down(),
+            Why::Cut(_) => false,
+        };
         let open = self.open.iter().filter(|open| takes_down(&open.why)).map(|open| open.entry.node);
         let new = faults.iter().filter(|(_, _, why)| takes_down(why)).map(|(node, _, _)| *node);
         let down: BTreeSet<_> = open.chain(new).collect();
@@ -291,8 +331,10 @@ impl HostCluster {
         for (open, undone) in ending.into_iter().zip(undone) {
             match undone {
                 Ok(applied) => {
-                    touched.bytes += open.lost_bytes + applied.lost_bytes + applied.bytes;
+                    touched.bytes += open.bytes + applied.lost_bytes + applied.bytes;
                     touched.connections += applied.packets;
+                    let node = open.entry.node;
+                    self.words.extend(applied.seen.into_iter().map(|seen| (node, Word::Seen(seen))));
                 }
                 Err(source) => {
                     let what = format!("`{}` on host `{}`", open.entry.fault, open.entry.host);
@@ -323,6 +365,18 @@ impl HostCluster {
             faults.push((cut.node, fault, Why::Cut(cut.links)));
         }
         self.apply(faults)
+    }
+
+    /// Waits until brokers that were started serve.
+    fn await_serving(&self, nodes: &[NodeId], since: Nanos) -> Result<(), FaultError> {
+        for node in nodes {
+            if !self.watch.wait_serving(*node, since, SERVES) {
+                let source = io::Error::other(format!("it does not serve within {} s", SERVES.as_secs()));
+                let what = name(&self.host(*node)?.spec);
+                return Err(FaultError::Target { action: "start", what, source });
+            }
+        }
+        Ok(())
     }
 
     /// Whom a fault keeps from the news of the controller.
@@ -364,13 +418,15 @@ fn name(spec: &HostSpec) -> String {
     format!("broker {} on host `{}`", spec.node, spec.host)
 }
 
-const fn verb(fault: &HostFault) -> &'static str {
-    match fault {
-        HostFault::Kill => "kill",
-        HostFault::Stop => "stop",
-        HostFault::Pause => "pause",
-        HostFault::PowerFailure => "cut the power of",
-        _ => "cut off",
+const fn verb(fault: &HostFault, why: &Why) -> &'static str {
+    match (why, fault) {
+        (Why::Ill(affliction), _) => affliction.verb(),
+        (_, HostFault::Kill) => "kill",
+        (_, HostFault::Stop) => "stop",
+        (_, HostFault::Pause) => "pause",
+        (_, HostFault::PowerFailure) => "cut the power of",
+        (_, HostFault::Cut { .. }) => "cut off",
+        _ => "impair the links of",
     }
 }
 
@@ -416,16 +472,7 @@ impl Cluster for HostCluster {
         let down = |open: &&Open| open.why == Why::Down && nodes.contains(&open.entry.node);
         let starting: Vec<_> = self.open.iter().filter(down).map(|open| open.entry.node).collect();
         let touched = self.undo(|open| down(&open))?;
-        for node in starting {
-            if !self.watch.wait_serving(node, began, SERVES) {
-                let source = io::Error::other(format!("it does not serve within {} s", SERVES.as_secs()));
-                return Err(FaultError::Target {
-                    action: "start",
-                    what: name(&self.host(node)?.spec),
-                    source,
-                });
-            }
-        }
+        self.await_serving(&starting, began)?;
         Ok(touched)
     }
 
@@ -447,15 +494,13 @@ impl Cluster for HostCluster {
         Ok(self.watch.wait_in_sync(node, within))
     }
 
-    /// Hosts hold back one direction of their links; nothing else.
     fn impair(&mut self, links: &[Link], impairment: Impairment) -> Result<(), FaultError> {
-        let Impairment::Hold(held) = impairment else {
-            return Err(FaultError::Unsupported {
-                target: "a cluster of hosts",
-                action: "impair links that it does not cut",
-            });
-        };
-        self.cut_off(links, false, |cut| cuts::direction(cut, held))
+        if let Impairment::Hold(held) = impairment {
+            return self.cut_off(links, false, |cut| cuts::direction(cut, held));
+        }
+        let specs: Vec<_> = self.hosts.iter().map(|host| host.spec.clone()).collect();
+        let faults = impairments::faults(&specs, links, impairment)?;
+        self.apply(faults.into_iter().map(|(cut, fault)| (cut.node, fault, Why::Cut(cut.links))).collect())
     }
 
     fn is_running(&self, node: NodeId) -> bool {
@@ -474,6 +519,68 @@ impl Cluster for HostCluster {
         self.open
             .iter()
             .any(|open| open.in_force && matches!(&open.why, Why::Cut(cut) if cut.contains(&link)))
+    }
+
+    /// Returns when brokers serve again that were down for a moment of it.
+    fn afflict(&mut self, nodes: &[NodeId], affliction: &Affliction) -> Result<(), FaultError> {
+        let why = Why::Ill(affliction.clone());
+        self.apply(self.all(nodes, &afflictions::fault(affliction, &self.topic), &why))?;
+        // Whoever answers from now on is the new process.
+        let since = clock::now();
+        if afflictions::comes_back(affliction) { self.await_serving(nodes, since) } else { Ok(()) }
+    }
+
+    /// Returns when brokers serve again that it took down. A stale disk becomes one now.
+    fn relieve(&mut self, nodes: &[NodeId], affliction: &Affliction) -> Result<Touched, FaultError> {
+        let why = Why::Ill(affliction.clone());
+        let of_it = |open: &Open| open.why == why && nodes.contains(&open.entry.node);
+        let ill: Vec<_> = self
+            .open
+            .iter()
+            .filter(|open| of_it(open))
+            .map(|open| (open.entry.node, open.in_force))
+            .collect();
+        let last = afflictions::last_act(affliction);
+        let acted = last.map_or(Ok(()), |last| {
+            // Who has not caught up with what was written meanwhile has nothing to lose yet.
+            for (node, _) in &ill {
+                self.watch.wait_in_sync(*node, CAUGHT_UP);
+            }
+            let act =
+                |(node, in_force): &(NodeId, bool)| in_force.then(|| (*node, last.clone(), why.clone()));
+            self.apply(ill.iter().filter_map(act).collect())
+        });
+        let touched = self.undo(of_it)?;
+        let since = clock::now();
+        acted?;
+        let down: Vec<_> = ill.iter().filter(|_| affliction.takes_down()).map(|(node, _)| *node).collect();
+        self.await_serving(&down, since)?;
+        Ok(touched)
+    }
+
+    fn is_afflicted(&self, node: NodeId, affliction: &Affliction) -> bool {
+        let is = |open: &Open| open.entry.node == node && open.in_force;
+        self.open.iter().any(|open| is(open) && matches!(&open.why, Why::Ill(what) if what == affliction))
+    }
+
+    fn take_words(&mut self) -> Vec<String> {
+        let mut alike: Vec<(String, Vec<NodeId>)> = Vec::new();
+        let mut seen = Vec::new();
+        for (node, word) in std::mem::take(&mut self.words) {
+            match word {
+                Word::Seen(text) => seen.push(format!("node {node}: {text}")),
+                Word::By(text) => match alike.iter_mut().find(|(other, _)| *other == text) {
+                    Some((_, nodes)) => nodes.push(node),
+                    None => alike.push((text, vec![node])),
+                },
+            }
+        }
+        let told = alike.into_iter().map(|(text, nodes)| {
+            let s = if nodes.len() == 1 { "" } else { "s" };
+            let nodes: Vec<_> = nodes.iter().map(ToString::to_string).collect();
+            format!("{text} on node{s} {}", nodes.join(" and "))
+        });
+        told.chain(seen).collect()
     }
 }
 

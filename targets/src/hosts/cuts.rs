@@ -39,6 +39,28 @@ pub(super) fn spread(hosts: &[HostSpec], links: &[Link]) -> Result<Vec<HostCut>,
     Ok(cuts)
 }
 
+/// The same links at every host that is an end of them.
+///
+/// # Errors
+/// If one of these may not be broken, or a link ends at a client.
+pub(super) fn both_ends(hosts: &[HostSpec], links: &[Link]) -> Result<Vec<HostCut>, FaultError> {
+    let mut cuts = Vec::new();
+    for host in hosts {
+        let mine: Vec<_> = links.iter().filter(|link| touches(link, host.node)).copied().collect();
+        if mine.is_empty() {
+            continue;
+        }
+        if !host.breakable {
+            return Err(FaultError::Unsupported {
+                target: "a cluster of hosts",
+                action: "impair links of hosts that may not be broken",
+            });
+        }
+        cuts.push(HostCut { node: host.node, peers: peers(hosts, host, &mine)?, links: mine });
+    }
+    Ok(cuts)
+}
+
 /// What a host has to drop so that one direction of these links is held back; `None` if that would be both, for
 /// different links.
 pub(super) fn direction(cut: &HostCut, held: nemesis::Direction) -> Option<Direction> {
@@ -95,12 +117,12 @@ fn peers(hosts: &[HostSpec], host: &HostSpec, links: &[Link]) -> Result<Vec<Peer
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use nemesis::host::Service;
 
     use super::*;
 
-    fn host(id: i32) -> HostSpec {
+    pub(in super::super) fn host(id: i32) -> HostSpec {
         HostSpec {
             node: NodeId(id),
             host: format!("b{id}"),
@@ -112,11 +134,12 @@ mod tests {
             state_dir: "/state".to_owned(),
             service: Service::Unit("kafka".to_owned()),
             logs: Vec::new(),
+            faketime_file: None,
             breakable: true,
         }
     }
 
-    fn link(from: i32, to: i32) -> Link {
+    pub(in super::super) fn link(from: i32, to: i32) -> Link {
         Link { from: End::Node(NodeId(from)), to: End::Node(NodeId(to)) }
     }
 

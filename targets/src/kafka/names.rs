@@ -200,6 +200,8 @@ pub static ENTRIES: &[Entry] = &[
     consumer("strict-serializable", Kind::Bool, Mapping::Promised),
     broker("broker.session.timeout.ms", POSITIVE),
     broker("broker.heartbeat.interval.ms", POSITIVE),
+    broker("auto.leader.rebalance.enable", Kind::Bool),
+    broker("leader.imbalance.check.interval.seconds", POSITIVE),
     broker("replica.lag.time.max.ms", POSITIVE),
     broker("replica.fetch.wait.max.ms", NATURAL),
     broker("replica.fetch.backoff.ms", NATURAL),

@@ -42,6 +42,8 @@ pub struct LabOptions {
     pub disk_mb: u32,
     /// Heap of a broker, in MiB.
     pub heap_mb: u32,
+    /// The brokers' clocks are libfaketime's, so that faults can move them.
+    pub faketime: bool,
     /// Broker settings by Kafka's names.
     pub settings: BTreeMap<String, String>,
     /// What reaches its hosts.
@@ -61,6 +63,7 @@ impl LabOptions {
             disks: true,
             disk_mb: DISK_MB,
             heap_mb: HEAP_MB,
+            faketime: false,
             settings: settings.collect(),
             backend: BACKEND,
         }
@@ -146,6 +149,19 @@ fn sh(what: &str, script: &str) -> Result<String, NodeError> {
     node.script(&Request { what, script, stdin: &[], within: STEP, root: true })
 }
 
+/// Where libfaketime is.
+fn faketime() -> Result<String, LabError> {
+    let found = sh(
+        "look for libfaketime",
+        "ls /usr/lib/*/faketime/libfaketime.so.1 /usr/lib*/faketime/libfaketime.so.1 2>/dev/null | head -n 1",
+    )?;
+    let library = found.trim();
+    if library.is_empty() {
+        return Err(LabError::Tools("`libfaketime`, to move clocks (apt-get install faketime)".to_owned()));
+    }
+    Ok(library.to_owned())
+}
+
 /// Looks what there is of a lab in `dir`.
 ///
 /// # Errors
@@ -189,10 +205,11 @@ pub fn up(options: &LabOptions, tell: &mut dyn Tell) -> Result<Layout, LabError>
     if !found.is_empty() {
         return Err(LabError::Up(found.to_string()));
     }
+    let faketime = options.faketime.then(faketime).transpose()?;
     step(tell, "jars")?;
     let class_path = options.kafka.class_path(&options.cache, tell)?;
-    let layout = Layout { dir: options.dir.clone(), brokers: options.brokers };
-    match build(&layout, options, &class_path, tell) {
+    let layout = Layout { dir: options.dir.clone(), brokers: options.brokers, faketime: options.faketime };
+    match build(&layout, options, &class_path, faketime.as_deref(), tell) {
         Ok(()) => Ok(layout),
         Err(error) => match down(&options.dir) {
             Ok(()) => Err(error),
@@ -223,6 +240,7 @@ fn build(
     layout: &Layout,
     options: &LabOptions,
     class_path: &str,
+    faketime: Option<&str>,
     tell: &mut dyn Tell,
 ) -> Result<(), LabError> {
     let file =
@@ -232,7 +250,10 @@ fn build(
     for node in 1..=layout.brokers {
         let own = layout.node(node);
         file(own.join("server.properties"), &layout.properties(node, &options.settings))?;
-        file(own.join("start.sh"), &layout.start(node, class_path, options.heap_mb))?;
+        file(own.join("start.sh"), &layout.start(node, class_path, options.heap_mb, faketime))?;
+        if faketime.is_some() {
+            file(layout.clock(node), "+0.000\n")?;
+        }
         file(own.join("sshd.conf"), &layout.sshd(node))?;
         for (name, text) in LOGGING {
             file(own.join(name), text)?;

@@ -25,6 +25,8 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("group.consumer.session.timeout.ms", "2000"),
     ("group.initial.rebalance.delay.ms", "0"),
     ("group.min.session.timeout.ms", "500"),
+    // Who led once leads again only if a fault moves leadership: what a run shows is its faults' doing.
+    ("auto.leader.rebalance.enable", "false"),
 ];
 
 /// Files that make the brokers' logs begin their lines with a time to the millisecond and its zone, whichever of the
@@ -58,6 +60,8 @@ pub struct Layout {
     pub dir: PathBuf,
     /// Brokers, with ids from 1.
     pub brokers: u32,
+    /// Their clocks are libfaketime's.
+    pub faketime: bool,
 }
 
 impl Layout {
@@ -77,6 +81,12 @@ impl Layout {
     #[must_use]
     pub fn node(&self, node: u32) -> PathBuf {
         self.dir.join(format!("node-{node}"))
+    }
+
+    /// The file that a broker's libfaketime reads its clock from.
+    #[must_use]
+    pub fn clock(&self, node: u32) -> PathBuf {
+        self.node(node).join("clock")
     }
 
     /// The lab's cluster file.
@@ -128,6 +138,13 @@ impl Layout {
                  start = \"sh {own}/start.sh\"\nlogs = [\"{own}/log\"]\nbreakable = true\n",
                 Self::address(node)
             );
+            if self.faketime {
+                let _ = writeln!(
+                    text,
+                    "clock = \"faketime\"\nfaketime_file = \"{}\"",
+                    self.clock(node).display()
+                );
+            }
         }
         text
     }
@@ -154,12 +171,19 @@ impl Layout {
         text
     }
 
-    /// Writes its process id and becomes the broker.
-    pub(super) fn start(&self, node: u32, class_path: &str, heap_mb: u32) -> String {
+    /// Writes its process id and becomes the broker, by a clock of its own if it is to have one. What waits goes by
+    /// the monotonic clock, which is left alone; libfaketime's fix for older C libraries would end every wait at once.
+    pub(super) fn start(&self, node: u32, class_path: &str, heap_mb: u32, faketime: Option<&str>) -> String {
         let own = self.node(node);
         let own = own.display();
+        let clock = faketime.map_or_else(String::new, |library| {
+            format!(
+                "export LD_PRELOAD={library} FAKETIME_TIMESTAMP_FILE={} FAKETIME_NO_CACHE=1 FAKETIME_FORCE_MONOTONIC_FIX=0 DONT_FAKE_MONOTONIC=1 FAKETIME_DONT_FAKE_MONOTONIC=1\n",
+                self.clock(node).display()
+            )
+        });
         format!(
-            "cd {own} || exit 1\necho $$ >pid\nexec java -Xmx{heap_mb}m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 {SIMPLE_LOGGING} \
+            "cd {own} || exit 1\necho $$ >pid\n{clock}exec java -Xmx{heap_mb}m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 {SIMPLE_LOGGING} \
              -Dlog4j2.configurationFile=file:{own}/log4j2.properties -Dlog4j.configuration=file:{own}/log4j.properties -cp '{class_path}' kafka.Kafka {own}/server.properties >>log 2>&1 </dev/null\n"
         )
     }

@@ -149,7 +149,22 @@ struct NodeTable {
     #[serde(default)]
     logs: Vec<String>,
     #[serde(default)]
+    clock: Clock,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    faketime_file: Option<String>,
+    #[serde(default)]
     breakable: bool,
+}
+
+/// Whose clock a broker goes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Clock {
+    /// The machine's.
+    #[default]
+    System,
+    /// One of libfaketime, in a file.
+    Faketime,
 }
 
 const fn broker_port() -> u16 {
@@ -239,6 +254,20 @@ impl ClusterFile {
                     )));
                 }
             }
+            let faketime_file = match (node.clock, &node.faketime_file) {
+                (Clock::System, None) => None,
+                (Clock::Faketime, Some(file)) if file.starts_with('/') => Some(file.clone()),
+                (Clock::Faketime, _) => {
+                    return Err(wrong(format!(
+                        "node `{id}` has `clock = \"faketime\"` (give `faketime_file`, an absolute path)"
+                    )));
+                }
+                (Clock::System, Some(_)) => {
+                    return Err(wrong(format!(
+                        "node `{id}` has a `faketime_file` and no `clock = \"faketime\"` (add it, or leave the file out)"
+                    )));
+                }
+            };
             if node.host.starts_with('-') || node.host.contains(char::is_whitespace) || node.host.is_empty() {
                 return Err(wrong(format!(
                     "`host` of node `{id}` is `{}` (give a name or an address)",
@@ -266,6 +295,7 @@ impl ClusterFile {
                 state_dir: node.state_dir.clone(),
                 service,
                 logs: node.logs.clone(),
+                faketime_file,
                 breakable: node.breakable,
             });
         }
@@ -354,6 +384,10 @@ unit = \"kafka\"
         );
         let relative = error(&GOOD.replace("/data", "data"));
         assert!(relative.contains("absolute path"), "{relative}");
+        let no_file = error(&GOOD.replace("unit =", "clock = \"faketime\"\nunit ="));
+        assert!(no_file.contains("give `faketime_file`"), "{no_file}");
+        let no_clock = error(&GOOD.replace("unit =", "faketime_file = \"/f\"\nunit ="));
+        assert!(no_clock.contains("no `clock = \"faketime\"`"), "{no_clock}");
         let option = error(&GOOD.replace("host = \"b1\"", "host = \"-oProxyCommand=x\""));
         assert!(option.contains("give a name or an address"), "{option}");
         let systemd = error(&GOOD.replace("unit = \"kafka\"", "unit = \"kafka\"\nstop = \"x\""));

@@ -64,6 +64,11 @@ impl State {
                     Some(Flow::Delayed { at_least_ms, jitter_ms, seed })
                 }
                 Impairment::Narrow { bytes_per_second } => Some(Flow::Narrow { bytes_per_second }),
+                // Refused before: there are no packets here.
+                Impairment::Lose { .. }
+                | Impairment::Reorder { .. }
+                | Impairment::Duplicate { .. }
+                | Impairment::Corrupt { .. } => Some(Flow::Free),
             },
         }
     }

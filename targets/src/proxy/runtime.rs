@@ -31,6 +31,9 @@ pub enum ProxyError {
         #[source]
         source: io::Error,
     },
+    /// A proxy passes on streams.
+    #[error("a proxy has streams and no packets, and cannot have a link {0} (choose hosts as the target)")]
+    NoPackets(Impairment),
     /// No connection runs over such a link.
     #[error("there is no link from {from} to {to}", from = .0.from, to = .0.to)]
     NoLink(Link),
@@ -124,8 +127,12 @@ impl LinkProxy {
     /// Impairs links. When this returns their bytes are held, swallowed, late or rationed. Idempotent.
     ///
     /// # Errors
-    /// If one of them does not exist, is cut, or is impaired in another way; then none is impaired.
+    /// If one of them does not exist, is cut, or is impaired in another way, or it is done to packets; then none
+    /// is impaired.
     pub fn impair(&self, links: &[Link], impairment: Impairment) -> Result<(), ProxyError> {
+        if impairment.is_of_packets() {
+            return Err(ProxyError::NoPackets(impairment));
+        }
         let states = self.free(links, |trouble| trouble == Trouble::Impaired(impairment))?;
         states.iter().for_each(|state| state.impair(impairment));
         Ok(())

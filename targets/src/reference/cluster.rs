@@ -13,6 +13,7 @@ use wire::coordinator::OFFSETS_PARTITIONS;
 
 use crate::process::{Child, Supervisor};
 use crate::proxy::LinkProxy;
+use crate::reference::afflictions::Ill;
 use crate::reference::error::ClusterError;
 use crate::reference::launch::{Launcher, loopback};
 use crate::reference::links;
@@ -31,6 +32,10 @@ pub struct ReferenceCluster {
     pub(super) ports: BTreeMap<Member, u16>,
     /// Brokers whose power is cut, and whether their last write is torn.
     pub(super) dark: BTreeMap<NodeId, bool>,
+    /// Brokers whose disk, files or clock is wrong.
+    pub(super) ill: Vec<Ill>,
+    /// How faults were carried out and what was seen of them, since anybody asked.
+    pub(super) words: Vec<String>,
     watcher: Option<JoinHandle<()>>,
 }
 
@@ -85,7 +90,8 @@ impl ReferenceCluster {
         let ports =
             members.zip(launcher.options.ports.iter().copied()).filter(|(_, port)| *port != 0).collect();
         let (children, dark) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Self { launcher, children, ports, dark, watcher: Some(watcher) })
+        let (ill, words) = (Vec::new(), Vec::new());
+        Ok(Self { launcher, children, ports, dark, ill, words, watcher: Some(watcher) })
     }
 
     /// Starts a member's process, on the port it had before if no proxy hides a change of ports from clients.

@@ -1,11 +1,11 @@
-//! The cluster as nemeses see it: processes to kill and pause, links to cut.
+//! The cluster as nemeses see it: processes to kill and pause, links to cut, disks and clocks to be wrong.
 
 use std::error::Error;
 use std::io;
 use std::time::Duration;
 
 use history::{Manner, NodeId, Partition};
-use nemesis::{Cluster, End, FaultError, Impairment, Link, Touched};
+use nemesis::{Affliction, Cluster, End, FaultError, Impairment, Link, Touched};
 
 use crate::process::{Child, SignalError};
 use crate::proxy::LinkProxy;
@@ -17,7 +17,7 @@ use crate::reference::watch::Known;
 /// How long a killed process may take to be gone.
 const KILL_WITHIN: Duration = Duration::from_secs(5);
 
-fn failed(
+pub(super) fn failed(
     action: &'static str,
     what: impl ToString,
     source: impl Into<Box<dyn Error + Send + Sync>>,
@@ -30,7 +30,7 @@ fn name(link: Link) -> String {
 }
 
 impl ReferenceCluster {
-    fn known_node(&self, node: NodeId) -> Result<Member, FaultError> {
+    pub(super) fn known_node(&self, node: NodeId) -> Result<Member, FaultError> {
         let exists = self.launcher.nodes.contains(&node);
         exists.then_some(Member::Node(node)).ok_or(FaultError::NoNode(node))
     }
@@ -49,13 +49,13 @@ impl ReferenceCluster {
     }
 
     /// The process of a broker that has one, dead or alive.
-    fn process(&self, node: NodeId, action: &'static str) -> Result<&Child, FaultError> {
+    pub(super) fn process(&self, node: NodeId, action: &'static str) -> Result<&Child, FaultError> {
         let member = self.known_node(node)?;
         self.children.get(&member).ok_or_else(|| failed(action, member, "it has no process"))
     }
 
     /// Ends a broker's process, and waits until its last words were heard.
-    fn end_process(&mut self, node: NodeId) -> Result<(), FaultError> {
+    pub(super) fn end_process(&mut self, node: NodeId) -> Result<(), FaultError> {
         let member = self.known_node(node)?;
         let Some(child) = self.children.get(&member) else { return Ok(()) };
         let watch = &self.launcher.watch;
@@ -66,7 +66,7 @@ impl ReferenceCluster {
     }
 
     /// Asks a broker's process to end; clients reach it until it has.
-    fn end_in_order(&mut self, node: NodeId) -> Result<(), FaultError> {
+    pub(super) fn end_in_order(&mut self, node: NodeId) -> Result<(), FaultError> {
         let member = self.known_node(node)?;
         let Some(child) = self.children.get(&member) else { return Ok(()) };
         self.launcher.watch.known().member(member).ending = true;
@@ -93,7 +93,7 @@ impl ReferenceCluster {
 
     /// Starts a broker's process unless it runs, and returns when it listens; it may take until the session of its
     /// predecessor has expired before it is unfenced.
-    fn start_process(&mut self, node: NodeId) -> Result<(), FaultError> {
+    pub(super) fn start_process(&mut self, node: NodeId) -> Result<(), FaultError> {
         let member = self.known_node(node)?;
         if self.children.get(&member).is_some_and(|child| child.exit_status().is_none()) {
             return Ok(());
@@ -112,7 +112,7 @@ impl ReferenceCluster {
     }
 
     /// Cuts the files of a dead broker back to what it had synced, and returns the bytes that are gone.
-    fn lose_unsynced(&self, node: NodeId, torn: bool) -> Result<u64, FaultError> {
+    pub(super) fn lose_unsynced(&self, node: NodeId, torn: bool) -> Result<u64, FaultError> {
         let member = self.known_node(node)?;
         if self.children.get(&member).is_some_and(|child| child.exit_status().is_none()) {
             return Err(failed("cut the power of", member, "it still runs"));
@@ -217,5 +217,25 @@ impl Cluster for ReferenceCluster {
 
     fn is_cut(&self, link: Link) -> bool {
         self.launcher.proxy.as_ref().is_some_and(|proxy| proxy.is_cut(link))
+    }
+
+    fn afflict(&mut self, nodes: &[NodeId], affliction: &Affliction) -> Result<(), FaultError> {
+        nodes.iter().try_for_each(|node| self.make_ill(*node, affliction))
+    }
+
+    fn relieve(&mut self, nodes: &[NodeId], affliction: &Affliction) -> Result<Touched, FaultError> {
+        let mut touched = Touched::default();
+        for node in nodes {
+            touched.bytes += self.make_well(*node, affliction)?.bytes;
+        }
+        Ok(touched)
+    }
+
+    fn is_afflicted(&self, node: NodeId, affliction: &Affliction) -> bool {
+        self.is_ill(node, affliction)
+    }
+
+    fn take_words(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.words)
     }
 }

@@ -1,7 +1,9 @@
 //! The reference cluster: a controller and brokers as child processes on loopback, every link that a
 //! fault may cut through the proxy.
 
+mod afflictions;
 mod cluster;
+mod damage;
 mod error;
 mod faults;
 mod launch;

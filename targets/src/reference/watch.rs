@@ -30,6 +30,19 @@ pub(super) struct MemberState {
     pub(super) reason: Option<String>,
     /// How it ended.
     pub(super) ended: Option<String>,
+    /// What it answered to what it was told, in order.
+    pub(super) obeyed: Vec<Obeyed>,
+}
+
+/// What came of the order before, as a broker tells when it is given the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Obeyed {
+    /// Bytes that had to wait for its disk.
+    pub(super) slowed_bytes: u64,
+    /// What its clock was ahead by, in milliseconds.
+    pub(super) clock_ahead_ms: i64,
+    /// How often it had jumped and back.
+    pub(super) clock_jumps: u64,
 }
 
 /// Everything the watcher knows.
@@ -60,6 +73,14 @@ impl Known {
         let fenced = self.fenced.get(&node).copied().unwrap_or(false);
         let lags = |view: &PartitionView| view.replicas.contains(&node) && !view.isr.contains(&node);
         ready && !fenced && !self.partitions.values().any(lags)
+    }
+
+    /// The topic under test; where nobody has named one, the first that applications made and that has this
+    /// partition.
+    pub(super) fn topic_of(&self, partition: Partition) -> String {
+        let made = |(topic, number): &&(String, Partition)| *number == partition && !topic.starts_with("__");
+        let first = || self.partitions.keys().find(made).map(|(topic, _)| topic.clone());
+        self.topic.clone().or_else(first).unwrap_or_default()
     }
 
     /// Who leads what, whatever the topic.
@@ -113,6 +134,9 @@ impl Known {
                 state.ready |= member == Member::Controller;
             }
             NodeEvent::Ready => self.member(member).ready = true,
+            NodeEvent::Obeyed { slowed_bytes, clock_ahead_ms, clock_jumps } => {
+                self.member(member).obeyed.push(Obeyed { slowed_bytes, clock_ahead_ms, clock_jumps });
+            }
             NodeEvent::Failed { reason } => self.member(member).reason = Some(reason),
             NodeEvent::Fenced { at, node, fenced } => {
                 self.fenced.insert(NodeId(node), fenced);

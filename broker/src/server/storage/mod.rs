@@ -4,6 +4,7 @@
 
 mod checkpoint;
 mod cleaning;
+mod disk;
 mod keepsakes;
 mod log;
 mod recovery;
@@ -16,9 +17,11 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use thiserror::Error;
+use wire::node::DiskState;
 
 use crate::core::{Batch, BatchInfo, PartitionKey, ProducerSnapshot, RecoveredLog, SegmentFacts};
 pub(crate) use cleaning::{CleanedLog, CleaningJob, CleaningOrder};
+use disk::Disk;
 use log::PartitionLog;
 pub(crate) use log::{LogSettings, Stored};
 use recovery::Known;
@@ -84,6 +87,7 @@ pub(crate) struct Logs {
     cleaned: HashMap<PartitionKey, i64>,
     /// Logs of which a segment was sealed since anyone asked.
     rolled: Vec<PartitionKey>,
+    disk: Disk,
     _lock: File,
 }
 
@@ -125,7 +129,15 @@ impl Logs {
             known.retain(|key, _| logs.contains_key(key));
         }
         let (data, rolled) = (data.to_owned(), Vec::new());
-        Ok((Self { data, logs, starts, points, cleaned, rolled, _lock: lock }, recovered))
+        Ok((
+            Self { data, logs, starts, points, cleaned, rolled, disk: Disk::whole(), _lock: lock },
+            recovered,
+        ))
+    }
+
+    /// The disk is like that from now on; returns the bytes that had to wait for it until now.
+    pub(crate) fn set_disk(&mut self, state: DiskState) -> u64 {
+        self.disk.set(state)
     }
 
     /// Creates an empty log.
@@ -139,6 +151,7 @@ impl Logs {
         settings: LogSettings,
     ) -> Result<(), StorageError> {
         let path = self.data.join(format!("{topic}-{}", key.partition));
+        self.disk.write(0, "create", &path)?;
         if path.exists() {
             // A topic of that name was deleted, and its log has not been yet.
             let aside = self.data.join(format!(".{topic}-{}.deleted-before-{}", key.partition, key.topic));
@@ -159,7 +172,10 @@ impl Logs {
         }
         match self.logs.remove(&key) {
             None => Ok(()),
-            Some(log) => fs::remove_dir_all(log.path()).doing("remove", log.path()),
+            Some(log) => {
+                self.disk.change("remove", log.path())?;
+                fs::remove_dir_all(log.path()).doing("remove", log.path())
+            }
         }
     }
 
@@ -187,7 +203,8 @@ impl Logs {
         bytes: &Bytes,
         now_ms: u64,
     ) -> Result<(), StorageError> {
-        let log = self.log_mut(key)?;
+        let log = self.logs.get_mut(&key).ok_or(StorageError::NotOpen(key))?;
+        self.disk.write(bytes.len(), "append to", log.path())?;
         log.append(base_offset, leader_epoch, bytes, now_ms)?;
         if log.take_rolled() {
             self.rolled.push(key);
@@ -205,7 +222,12 @@ impl Logs {
     ///
     /// # Errors
     /// If the file cannot be replaced.
-    pub(crate) fn keep(&self, key: PartitionKey, snapshot: &ProducerSnapshot) -> Result<(), StorageError> {
+    pub(crate) fn keep(
+        &mut self,
+        key: PartitionKey,
+        snapshot: &ProducerSnapshot,
+    ) -> Result<(), StorageError> {
+        self.disk.write(0, "write producers to", &self.data)?;
         self.log(key)?.keep(snapshot)
     }
 
@@ -234,6 +256,7 @@ impl Logs {
             cleaned.discard();
             return Ok(None);
         };
+        self.disk.write(0, "compact", log.path())?;
         let left = log.adopt(cleaned)?;
         if left.is_some() {
             self.cleaned.insert(key, first_dirty);
@@ -264,7 +287,8 @@ impl Logs {
         self.write_points()
     }
 
-    fn write_points(&self) -> Result<(), StorageError> {
+    fn write_points(&mut self) -> Result<(), StorageError> {
+        self.disk.write(0, "replace a checkpoint in", &self.data)?;
         let points = self.points.iter().map(|(key, point)| (*key, *point));
         checkpoint::write(&self.data, checkpoint::RECOVERY_POINTS, points)
     }
@@ -274,6 +298,7 @@ impl Logs {
     /// # Errors
     /// If it cannot be cut.
     pub(crate) fn truncate(&mut self, key: PartitionKey, to: i64) -> Result<(), StorageError> {
+        self.disk.change("truncate", self.log(key)?.path())?;
         self.distrust(key, to)?;
         self.log_mut(key)?.truncate(to)
     }
@@ -283,6 +308,7 @@ impl Logs {
     /// # Errors
     /// If that cannot be written down, or a file not removed.
     pub(crate) fn raise_start(&mut self, key: PartitionKey, to: i64) -> Result<(), StorageError> {
+        self.disk.change("delete from", self.log(key)?.path())?;
         self.starts.insert(key, to);
         // Before the files go: what is missing is then known to have been deleted.
         self.write_starts()?;
@@ -299,6 +325,7 @@ impl Logs {
     /// # Errors
     /// If the files cannot be replaced.
     pub(crate) fn restart(&mut self, key: PartitionKey, at: i64) -> Result<(), StorageError> {
+        self.disk.write(0, "begin a log anew in", &self.data)?;
         // Nothing of it is trusted, wherever it begins.
         self.distrust(key, 0)?;
         self.log_mut(key)?.restart(at)?;
@@ -306,7 +333,8 @@ impl Logs {
         self.write_starts()
     }
 
-    fn write_starts(&self) -> Result<(), StorageError> {
+    fn write_starts(&mut self) -> Result<(), StorageError> {
+        self.disk.write(0, "replace a checkpoint in", &self.data)?;
         let starts = self.starts.iter().map(|(key, start)| (*key, *start));
         checkpoint::write(&self.data, checkpoint::LOG_STARTS, starts)
     }
@@ -332,6 +360,10 @@ impl Logs {
     /// # Errors
     /// If one cannot be synced.
     pub(crate) fn tick(&mut self, now_ms: u64) -> Result<(), StorageError> {
+        if self.disk.is_read_only() {
+            // What waits to be synced waits in vain; the kernel says so to the next who writes.
+            return Ok(());
+        }
         self.logs.values_mut().try_for_each(|log| log.sync_if_due(now_ms))
     }
 
@@ -340,9 +372,10 @@ impl Logs {
     /// # Errors
     /// If the file cannot be replaced.
     pub(crate) fn checkpoint(
-        &self,
+        &mut self,
         marks: impl Iterator<Item = (PartitionKey, i64)>,
     ) -> Result<(), StorageError> {
+        self.disk.write(0, "replace a checkpoint in", &self.data)?;
         checkpoint::write(&self.data, checkpoint::HIGH_WATERMARKS, marks)
     }
 
@@ -351,6 +384,7 @@ impl Logs {
     /// # Errors
     /// If a file cannot be synced.
     pub(crate) fn sync(&mut self) -> Result<(), StorageError> {
+        self.disk.change("sync", &self.data)?;
         self.logs.values_mut().try_for_each(PartitionLog::sync)
     }
 

@@ -75,7 +75,7 @@ fn file(data: &Path, base: i64) -> PathBuf {
 #[test]
 fn what_was_appended_is_read_back_patched_and_survives_a_restart() {
     let folder = tempfile::tempdir().expect("a folder");
-    let logs = filled(folder.path(), 3, NEVER);
+    let mut logs = filled(folder.path(), 3, NEVER);
     let bytes = logs.read(KEY, 2, 6).expect("reads");
     let headers: Vec<_> = wire::batch::iter(bytes).map(|found| found.expect("whole").0).collect();
     let seen: Vec<_> = headers.iter().map(|header| (header.base_offset, header.leader_epoch)).collect();

@@ -41,9 +41,15 @@ pub(super) struct MannerArgs {
     /// Packets hit by `loss`, `reorder`, `duplicate` and `corrupt`, of a hundred
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u8).range(1..=100))]
     percent: u8,
-    /// Milliseconds of `delay`, `reorder` and `clock-bump`
+    /// Milliseconds of `delay`, `reorder`, `clock-bump` and `clock-strobe`
     #[arg(long, value_name = "N", default_value_t = 200, allow_negative_numbers = true)]
     ms: i64,
+    /// Microseconds a second that a clock gains by `clock-skew`, or loses
+    #[arg(long, value_name = "N", default_value_t = 100_000, allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(-100_000..=100_000))]
+    ppm: i64,
+    /// For how many milliseconds `clock-strobe` leaves a clock right, and as many wrong
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(10..=60_000))]
+    period_ms: u32,
     /// Milliseconds by which a delay varies either way
     #[arg(long, value_name = "N", default_value_t = 0)]
     jitter_ms: u32,
@@ -126,6 +132,10 @@ impl FaultArgs {
             .iter()
             .map(|peer| Peer { address: peer.address.clone(), here: ports(&spec), there: ports(peer) })
             .collect();
+        // Whatever leaves for them, by whichever port: only a run takes links apart.
+        let all = || {
+            peers.iter().map(|peer| Peer { here: Vec::new(), there: Vec::new(), ..peer.clone() }).collect()
+        };
         let needs_peers = matches!(
             self.fault.as_str(),
             "cut" | "loss" | "delay" | "reorder" | "duplicate" | "corrupt" | "bandwidth"
@@ -147,21 +157,25 @@ impl FaultArgs {
             "restart" => HostFault::Restart,
             "cut" => HostFault::Cut { peers, direction: manner.direction.into(), reset: manner.reset },
             "loss" => HostFault::Loss { peers, percent },
-            "delay" => HostFault::Delay { peers, ms: wait()?, jitter_ms: manner.jitter_ms },
-            "reorder" => HostFault::Reorder { peers, percent, ms: wait()? },
-            "duplicate" => HostFault::Duplicate { peers, percent },
-            "corrupt" => HostFault::Corrupt { peers, percent },
-            "bandwidth" => HostFault::Bandwidth { peers, kbit: manner.kbit },
+            "delay" => {
+                HostFault::Delay { peers: all(), ms: wait()?, jitter_ms: manner.jitter_ms, or_kbit: None }
+            }
+            "reorder" => HostFault::Reorder { peers: all(), percent, ms: wait()? },
+            "duplicate" => HostFault::Duplicate { peers: all(), percent },
+            "corrupt" => HostFault::Corrupt { peers: all(), percent },
+            "bandwidth" => HostFault::Bandwidth { peers: all(), kbit: manner.kbit },
             "drop-cache" => HostFault::DropCache,
             "power-failure" => HostFault::PowerFailure,
             "slow-disk" => HostFault::SlowDisk { kib: manner.kib },
             "disk-full" => HostFault::DiskFull,
             "read-only" => HostFault::ReadOnly,
             "truncate-log" => HostFault::TruncateLog { log: manner.log.clone(), bytes: manner.bytes },
-            "flip-bit" => HostFault::FlipBit { log: manner.log.clone(), seed: manner.seed },
+            "flip-bit" => HostFault::FlipBit { log: manner.log.clone(), seed: manner.seed, stays: false },
             "snapshot" => HostFault::Snapshot,
-            "restore-snapshot" => HostFault::RestoreSnapshot,
+            "restore-snapshot" => HostFault::RestoreSnapshot { keep_metadata: false },
             "clock-bump" => HostFault::ClockBump { ms: manner.ms },
+            "clock-skew" => HostFault::ClockSkew { ppm: manner.ppm },
+            "clock-strobe" => HostFault::ClockStrobe { ms: manner.ms, period_ms: manner.period_ms },
             other => bail!("there is no fault `{other}`"),
         };
         Ok((file, spec, fault))

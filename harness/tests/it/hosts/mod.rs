@@ -2,6 +2,7 @@
 //! leaves nothing; and what must be refused is.
 
 mod backends;
+mod clocks;
 mod doctor;
 mod guards;
 mod lab;
