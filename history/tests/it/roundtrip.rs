@@ -75,8 +75,7 @@ fn of_a_run() -> impl Strategy<Value = Note> {
                 applications
             }
         ),
-        (any::<u32>(), proptest::collection::vec(text(), 0..3))
-            .prop_map(|(fault, by)| Note::FaultInjected { fault, by }),
+        (any::<u32>(), vec(text(), 0..3)).prop_map(|(fault, by)| Note::FaultInjected { fault, by }),
         (any::<u32>(), any::<u64>(), any::<u64>()).prop_map(|(fault, connections, bytes)| {
             Note::FaultHealed { fault, connections, bytes, seen: Vec::new() }
         }),

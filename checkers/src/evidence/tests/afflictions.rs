@@ -28,8 +28,9 @@ fn a_full_disk_bites_when_its_broker_gives_up() {
     let led = after(FaultClass::DiskFull, 0, &|scene| scene.leader(0, Some(2), 5, &[2, 3]));
     assert!(led.0 && led.1.contains("partition 0 got node 2 as its leader"), "{}", led.1);
     assert!(!after(FaultClass::DiskFull, 0, &|_| ()).0, "nobody wrote to it");
-    let other =
-        |scene: &mut Scene| drop(scene.note(Role::Runner, Note::Fenced { node: NodeId(2), fenced: true }));
+    let other = |scene: &mut Scene| {
+        let _ = scene.note(Role::Runner, Note::Fenced { node: NodeId(2), fenced: true });
+    };
     assert!(!after(FaultClass::DiskFull, 0, &other).0, "another node was fenced");
 }
 
