@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use history::{FaultClass, TargetKind};
+use targets::secure::Security;
 
 use super::class;
 use crate::cli::flags::PlanArgs;
@@ -21,11 +22,13 @@ pub(super) fn check(
     let Some(class) = class(word).filter(|class| class.is_administrative()) else { return Ok(()) };
     // The client library asks for these two by itself, whatever it speaks.
     let by_the_library = matches!(class, FaultClass::AddPartitions | FaultClass::AlterTopicConfigs);
-    let protocol = verbatim.get("security.protocol").map_or("plaintext", String::as_str);
-    ensure!(
-        by_the_library || protocol.eq_ignore_ascii_case("plaintext"),
-        "nemesis `{word}` is asked for in plaintext, not behind `security.protocol={protocol}`: not in this build (choose `add-partitions` or `alter-topic-configs`)"
-    );
+    if let Err(error) = Security::of(verbatim)
+        && !by_the_library
+    {
+        return Err(error).with_context(|| {
+            format!("nemesis `{word}` cannot be asked for (choose `add-partitions` or `alter-topic-configs`)")
+        });
+    }
     if target == TargetKind::Reference || !args.target.allow_existing_topic {
         return Ok(());
     }

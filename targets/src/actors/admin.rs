@@ -17,6 +17,7 @@ use crate::causes::with_causes;
 use crate::kafka::admin::{Admin, AdminError, PartitionView};
 use crate::kafka::producer::KafkaProducer;
 use crate::kafka::properties::{Use, group_of, put};
+use crate::secure::Security;
 
 const ASK: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(30);
@@ -30,7 +31,11 @@ struct Seen {
 
 pub(super) fn act(mut session: Session) -> Result<(), ActorError> {
     let config = session.config(Use::Admin);
-    let admin = Admin::new(&config)?;
+    let mut admin = Admin::new(&config)?;
+    // Where these cannot be followed, what needs it is refused when the run is planned.
+    if let Ok(security) = Security::of(&session.spec.verbatim) {
+        admin = admin.asking(security);
+    }
     session.begin(Some(&config))?;
     let mut seen = Seen::default();
     while let Ok(command) = session.commands.recv() {

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::runtime::{Builder, Runtime};
 
 use super::aliases::own_name;
+use crate::secure::Security;
 
 /// The state of a partition as metadata shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,8 +126,8 @@ fn hint(code: RDKafkaErrorCode) -> &'static str {
 pub struct Admin {
     pub(super) client: AdminClient<DefaultClientContext>,
     pub(super) runtime: Runtime,
-    /// Brokers can be asked in the clear.
-    pub(super) plain: bool,
+    /// How brokers are asked for what the client does not ask for.
+    pub(super) security: Option<Security>,
     bootstrap: String,
 }
 
@@ -142,8 +143,13 @@ impl Admin {
             bootstrap: bootstrap.clone(),
             source: Box::new(source),
         })?;
-        let plain = config.get("security.protocol").is_none_or(|it| it.eq_ignore_ascii_case("plaintext"));
-        Ok(Self { client, runtime, plain, bootstrap })
+        Ok(Self { client, runtime, security: None, bootstrap })
+    }
+
+    /// The same, and brokers are asked on connections of our own too.
+    #[must_use]
+    pub fn asking(self, security: Security) -> Self {
+        Self { security: Some(security), ..self }
     }
 
     /// Who is there.

@@ -1,9 +1,9 @@
 //! Changes of a topic: more partitions, other settings, and what librdkafka does not ask for here, other replicas
-//! and elections. Those are said to brokers in the clear, one after the other until one does it: librdkafka would insist
-//! on one of them, which a fault may have cut off.
+//! and elections. Those are asked for on connections of our own, of one broker after the other until one does it:
+//! librdkafka would insist on one of them, which a fault may have cut off.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use wire::administration::{self, Granted};
 use wire::frame::FrameError;
 
 use super::admin::{Addresses, Admin, AdminError, PartitionView, options};
+use crate::secure::{Security, read_answer};
 
 /// How long a broker may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -60,7 +61,7 @@ impl Admin {
     }
 
     /// Changes one of a topic's own settings, or takes it away. What librdkafka asks for replaces all of them, so that
-    /// behind TLS or SASL the others are read first and said again.
+    /// where it has to the others are read first and said again.
     ///
     /// # Errors
     /// If the cluster refuses or does not answer.
@@ -72,7 +73,7 @@ impl Admin {
         timeout: Duration,
     ) -> Result<(), AdminError> {
         let action = "change settings of topic";
-        if self.plain {
+        if self.security.is_some() {
             let question = administration::alteration(topic, name, value);
             return self.request(action, topic, question, administration::altered, timeout);
         }
@@ -95,7 +96,7 @@ impl Admin {
     /// Asks for a partition to have these replicas, the preferred leader first.
     ///
     /// # Errors
-    /// If the cluster refuses, or no broker answers in the clear.
+    /// If the cluster refuses, or no broker answers.
     pub fn reassign(
         &self,
         topic: &str,
@@ -112,7 +113,7 @@ impl Admin {
     /// already is no failure, nor is it if some of the partitions have nobody fit.
     ///
     /// # Errors
-    /// If the cluster refuses it for all partitions, or no broker answers in the clear.
+    /// If the cluster refuses it for all partitions, or no broker answers.
     pub fn elect(
         &self,
         topic: &str,
@@ -136,10 +137,11 @@ impl Admin {
     ) -> Result<(), AdminError> {
         let failed = |reason: String| AdminError::Denied { action, name: topic.to_owned(), reason };
         let question = question.map_err(|error| failed(error.to_string()))?;
+        let security = self.security.as_ref().ok_or_else(|| failed("nobody can be asked".to_owned()))?;
         let Addresses { brokers, .. } = self.addresses(timeout)?;
         let mut last = "there is no broker".to_owned();
         for (_, address) in brokers {
-            match ask(&address, &question, answer, timeout) {
+            match ask(&address, security, &question, answer, timeout) {
                 Ok(granted) if granted.elsewhere => last = format!("`{address}` is not the controller"),
                 Ok(granted) => {
                     return match granted.refused.first() {
@@ -160,29 +162,24 @@ fn millis(timeout: Duration) -> i32 {
 
 fn ask(
     address: &str,
+    security: &Security,
     question: &[u8],
     answer: fn(&mut BytesMut) -> Result<Option<Granted>, FrameError>,
     timeout: Duration,
 ) -> io::Result<Granted> {
-    let address = address.to_socket_addrs()?.next().ok_or(io::ErrorKind::NotFound)?;
-    let mut stream = TcpStream::connect_timeout(&address, CONNECT)?;
-    stream.set_read_timeout(Some(timeout))?;
-    stream.set_write_timeout(Some(timeout))?;
-    stream.write_all(question)?;
-    let mut buffer = BytesMut::new();
-    let mut chunk = [0; 8192];
-    loop {
-        if let Some(granted) = answer(&mut buffer).map_err(io::Error::other)? {
-            return Ok(granted);
-        }
-        match stream.read(&mut chunk) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(read) => buffer.extend_from_slice(&chunk[..read]),
-            // So the system says that the time is over.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-            Err(error) => return Err(error),
-        }
-    }
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host).trim_matches(['[', ']']);
+    let to = address.to_socket_addrs()?.next().ok_or(io::ErrorKind::NotFound)?;
+    let socket = TcpStream::connect_timeout(&to, CONNECT)?;
+    socket.set_read_timeout(Some(timeout))?;
+    socket.set_write_timeout(Some(timeout))?;
+    let granted = security.secure(socket, host).and_then(|mut stream| {
+        stream.write_all(question)?;
+        stream.flush()?;
+        read_answer(stream.as_mut(), answer)
+    });
+    granted.map_err(|error| match error.kind() {
+        // So the system says that the time is over.
+        io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
+        _ => error,
+    })
 }
