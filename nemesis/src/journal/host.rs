@@ -48,7 +48,10 @@ pub(super) fn arm(state_dir: &str, id: &str, about: &str, procedure: &Procedure,
     );
     let applying = locked(
         state_dir,
-        &format!("[ -d {e} ] || exit 1\nsh {e}/apply.sh || exit $?\necho applied >{e}/lease"),
+        // What it tells goes by way of a file: nobody may be there any more to hear it, and that is no failure of it.
+        &format!(
+            "[ -d {e} ] || exit 1\nsh {e}/apply.sh >{e}/told; code=$?\ncat {e}/told 2>/dev/null\n[ $code = 0 ] || exit $code\necho applied >{e}/lease"
+        ),
     );
     let mut text = folder(state_dir);
     text += &format!("mkdir {e} || exit 1\n");

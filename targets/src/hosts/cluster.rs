@@ -381,7 +381,9 @@ impl HostCluster {
 
     /// Whom a fault keeps from the news of the controller.
     fn tell_watch(&self) {
-        let hit: BTreeSet<_> = self.open.iter().map(|open| open.entry.node).collect();
+        // A broker whose disk or clock is wrong hears the news, and one that came back tells that it serves.
+        let kept = |open: &&Open| !matches!(open.why, Why::Ill(_));
+        let hit: BTreeSet<_> = self.open.iter().filter(kept).map(|open| open.entry.node).collect();
         self.watch.set_hit(hit);
     }
 
