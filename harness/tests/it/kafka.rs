@@ -17,7 +17,7 @@ fn topics(kafka: &Kafka, dir: &Path) -> String {
 #[test]
 fn apache_kafka_is_judged_like_the_reference_cluster() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let stage = Stage::new();
+    let stage = Stage::alone();
     let Some(kafka) = apache::start("highwater against", dir.path(), "") else { return };
     let common = format!("run --target kafka --bootstrap {} --nemesis none --duration 2s", kafka.bootstrap);
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -14,8 +14,30 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Two clusters at once on a small machine make each other miss heartbeats, so runs take turns.
-static TURN: Mutex<()> = Mutex::new(());
+/// Runs mostly wait, so a few go side by side; more clusters at once on a small machine make each other miss
+/// heartbeats.
+const SIDE_BY_SIDE: usize = 2;
+static FREE: Mutex<usize> = Mutex::new(SIDE_BY_SIDE);
+static GIVEN_BACK: Condvar = Condvar::new();
+
+/// Places that a test has taken.
+struct Turn(usize);
+
+impl Turn {
+    fn take(places: usize) -> Self {
+        let free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = GIVEN_BACK.wait_while(free, |free| *free < places);
+        *waited.unwrap_or_else(PoisonError::into_inner) -= places;
+        Self(places)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *FREE.lock().unwrap_or_else(PoisonError::into_inner) += self.0;
+        GIVEN_BACK.notify_all();
+    }
+}
 
 /// The exit code of a run that proves nothing.
 const VACUOUS: i32 = 4;
@@ -23,7 +45,7 @@ const VACUOUS: i32 = 4;
 /// One test's stage.
 pub(crate) struct Stage {
     pub(crate) results: TempDir,
-    _turn: MutexGuard<'static, ()>,
+    _turn: Turn,
 }
 
 /// How a run ended.
@@ -51,7 +73,15 @@ impl Ended {
 
 impl Stage {
     pub(crate) fn new() -> Self {
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        Self::with(Turn::take(1))
+    }
+
+    /// One with no run beside it: for virtual machines, and for what exists once on a machine.
+    pub(crate) fn alone() -> Self {
+        Self::with(Turn::take(SIDE_BY_SIDE))
+    }
+
+    fn with(turn: Turn) -> Self {
         Self { results: tempfile::tempdir().expect("a temporary directory"), _turn: turn }
     }
 
