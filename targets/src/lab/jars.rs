@@ -10,6 +10,13 @@ use super::build::{LabError, Tell};
 /// The version that is fetched where none is named.
 pub const KAFKA_VERSION: &str = "4.1.2";
 
+/// The artifact that has the broker.
+const BROKER: &str = "kafka_2.13";
+/// The artifact by which its log is written: Kafka's own jars need one and bring none. This is the version that goes
+/// with their slf4j-api.
+const LOGGING: &str = "slf4j-simple";
+const LOGGING_VERSION: &str = "1.7.36";
+
 /// How often Maven is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -57,7 +64,7 @@ impl Kafka {
             Self::Home(home) => {
                 let libs = home.join("libs");
                 let dir = if libs.is_dir() { libs } else { home.clone() };
-                if !has_broker(&dir) {
+                if !has(&dir, BROKER) {
                     return Err(LabError::Jars(format!(
                         "`{}` has no kafka_2.13-*.jar (give --kafka-home a Kafka distribution, or a folder of its jars)",
                         home.display()
@@ -67,7 +74,7 @@ impl Kafka {
             }
             Self::Version(version) => {
                 let dir = cache.join(format!("kafka-{version}"));
-                if !has_broker(&dir) {
+                if !has(&dir, BROKER) || !has(&dir, LOGGING) {
                     fetch(version, &dir, tell)?;
                 }
                 Ok(format!("{}/*", dir.display()))
@@ -76,11 +83,12 @@ impl Kafka {
     }
 }
 
-fn has_broker(dir: &Path) -> bool {
+/// Whether a folder has a jar of an artifact.
+fn has(dir: &Path, artifact: &str) -> bool {
     fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok).any(|file| {
         let name = file.file_name();
         let name = name.to_string_lossy();
-        name.starts_with("kafka_2.13-") && name.ends_with(".jar")
+        name.strip_prefix(artifact).is_some_and(|rest| rest.starts_with('-') && rest.ends_with(".jar"))
     })
 }
 
@@ -89,16 +97,17 @@ fn fetch(version: &str, dir: &Path, tell: &dyn Tell) -> Result<(), LabError> {
     if version.is_empty() || !version.chars().all(plain) {
         return Err(LabError::Jars(format!("`{version}` is no version (give --kafka {KAFKA_VERSION})")));
     }
-    let dependency = |artifact: &str| {
+    let dependency = |group: &str, artifact: &str, version: &str| {
         format!(
-            "<dependency><groupId>org.apache.kafka</groupId><artifactId>{artifact}</artifactId><version>{version}</version></dependency>"
+            "<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId><version>{version}</version></dependency>"
         )
     };
     let pom = format!(
         "<project xmlns=\"http://maven.apache.org/POM/4.0.0\"><modelVersion>4.0.0</modelVersion><groupId>highwater</groupId>\
-         <artifactId>lab</artifactId><version>1</version><dependencies>{}{}</dependencies></project>",
-        dependency("kafka_2.13"),
-        dependency("kafka-tools")
+         <artifactId>lab</artifactId><version>1</version><dependencies>{}{}{}</dependencies></project>",
+        dependency("org.apache.kafka", BROKER, version),
+        dependency("org.apache.kafka", "kafka-tools", version),
+        dependency("org.slf4j", LOGGING, LOGGING_VERSION)
     );
     // Under another name until all of it is there: one that was cut off would be taken for whole.
     let partly = dir.with_extension("partly");
@@ -130,8 +139,8 @@ fn fetch(version: &str, dir: &Path, tell: &dyn Tell) -> Result<(), LabError> {
         }
         std::thread::park_timeout(LOOK);
     };
-    if status.success() && has_broker(&partly) {
-        // What a cache had there was no Kafka.
+    if status.success() && has(&partly, BROKER) && has(&partly, LOGGING) {
+        // What a cache had there was no Kafka, or not all of it.
         let _ = fs::remove_dir_all(dir);
         return fs::rename(&partly, dir).map_err(failed);
     }
