@@ -101,9 +101,10 @@ fn swallowed_bytes_never_come_back_under_another_fault() {
     accepted.write_all(b"lost").expect("written");
     until("it is gone", || (proxy.struck_bytes(LINK) == 4).then_some(()));
     proxy.heal(&[LINK]).expect("healed");
-    // Cut before the connection may have noticed that it was healed: the reset waits.
+    // Most likely cut before the connection has noticed that it was healed: the reset waits. Where it was quicker,
+    // it is reset already, and takes nothing more.
     proxy.cut(&[LINK], Manner::Held).expect("cut");
-    accepted.write_all(b"more").expect("the kernel takes it");
+    let _ = accepted.write_all(b"more");
     proxy.heal(&[LINK]).expect("healed");
     let mut rest = Vec::new();
     assert!(client.read_to_end(&mut rest).is_err() && rest.is_empty(), "{rest:?}");
