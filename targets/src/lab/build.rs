@@ -332,7 +332,8 @@ fn network(layout: &Layout, dir: &str) -> String {
     text
 }
 
-/// One host: its disk, its `sshd` with mounts of its own, and a formatted log directory.
+/// One host: its disk, its `sshd` with mounts of its own, and a formatted log directory, synced: Kafka's formatter
+/// leaves `bootstrap.checkpoint` in the page cache, and a broker that loses it with its power never starts again.
 fn host(layout: &Layout, node: u32, options: &LabOptions, class_path: &str) -> String {
     let own = layout.node(node).display().to_string();
     let name = Layout::namespace(node);
@@ -353,7 +354,8 @@ fn host(layout: &Layout, node: u32, options: &LabOptions, class_path: &str) -> S
          \"$(command -v sshd)\" $device </dev/null >/dev/null 2>{own}/sshd.log &\n\
          n=0; until grep -q 'Server listening' {own}/sshd.log 2>/dev/null; do n=$((n+1)); [ $n -lt 200 ] || {{ cat {own}/sshd.log >&2; exit 1; }}; sleep 0.05; done\n\
          pid=$(ip netns pids {name} | head -n 1)\n\
-         nsenter -t $pid --net --mount java -Xmx128m -XX:TieredStopAtLevel=1 -cp '{class_path}' kafka.tools.StorageTool format -t {CLUSTER_ID} -c {own}/server.properties >{own}/format.log 2>&1 || {{ cat {own}/format.log >&2; exit 1; }}\n"
+         nsenter -t $pid --net --mount java -Xmx128m -XX:TieredStopAtLevel=1 -cp '{class_path}' kafka.tools.StorageTool format -t {CLUSTER_ID} -c {own}/server.properties >{own}/format.log 2>&1 || {{ cat {own}/format.log >&2; exit 1; }}\n\
+         [ $device = none ] || nsenter -t $pid --mount sync -f {own}/data\n"
     )
 }
 
