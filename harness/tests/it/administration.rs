@@ -257,6 +257,16 @@ fn they_go_with_each_other_with_faults_of_brokers_and_with_clusters_nobody_may_b
     assert!(by_hand.stderr.contains("cannot change the topic"), "{}", by_hand.all());
 }
 
+/// Replicas and settings were others and are what they were, and so many faults were undone.
+fn gave_back(history: &History, faults: usize, ended: &Ended) {
+    let course = course(history);
+    assert!(course.len() > 1 && course.first() == course.last(), "{course:?}");
+    let told = settings(history);
+    assert!(told.len() > 1 && told.first() == told.last(), "{told:?}");
+    let healed = history.notes().filter(|(_, _, note)| matches!(note, Note::FaultHealed { .. })).count();
+    assert_eq!(healed, faults, "{}", ended.all());
+}
+
 /// What the cluster cannot grant while another fault is in force is given back once that one is over.
 #[test]
 fn what_cannot_be_given_back_at_once_is_given_back_later() {
@@ -265,13 +275,7 @@ fn what_cannot_be_given_back_at_once_is_given_back_later() {
                 isolate-controller@1500ms+3s --duration 7s --seed 1";
     let ended = stage.run_exercised(line);
     assert_eq!(ended.code, 0, "{}", ended.all());
-    let history = recorded(&stage);
-    let course = course(&history);
-    assert!(course.len() > 1 && course.first() == course.last(), "{course:?}");
-    let told = settings(&history);
-    assert!(told.len() > 1 && told.first() == told.last(), "{told:?}");
-    let healed = history.notes().filter(|(_, _, note)| matches!(note, Note::FaultHealed { .. })).count();
-    assert_eq!(healed, 3, "{}", ended.all());
+    gave_back(&recorded(&stage), 3, &ended);
 }
 
 /// Stopped in mid-fault, a run gives back what it has changed.
@@ -286,11 +290,6 @@ fn a_run_that_is_stopped_gives_back_what_it_changed() {
     let ended = run.finish();
     assert_eq!(ended.code, 130, "{line}: {}", ended.all());
     let history = recorded(&stage);
-    let course = course(&history);
-    assert!(course.len() > 1 && course.first() == course.last(), "{course:?}");
-    let told = settings(&history);
-    assert!(told.len() > 1 && told.first() == told.last(), "{told:?}");
-    let healed = history.notes().filter(|(_, _, note)| matches!(note, Note::FaultHealed { .. })).count();
-    assert_eq!(healed, 2, "{}", ended.all());
+    gave_back(&history, 2, &ended);
     assert!(history.plan.schedule.iter().any(|fault| fault.class == FaultClass::ReassignReplicas));
 }

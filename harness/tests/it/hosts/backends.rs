@@ -9,7 +9,7 @@ use nemesis::node::{Answer, Node, NodeError, Request};
 use targets::nodes::ClusterFile;
 
 use super::HEALED;
-use super::stand::{BACKENDS, Stand, sh};
+use super::stand::{BACKENDS, Stand, sh, skip};
 use super::ways::Agent;
 use crate::stage::poll;
 
@@ -233,6 +233,8 @@ fn a_host_that_is_not_there_is_told_in_time() {
         if poll(Duration::from_secs(10), || std::path::Path::new(&said).exists()) {
             with(&stand, "port = 2222", "connect_timeout = 1\nport = 2224");
             unreachable("127.0.0.1");
+        } else {
+            skip("a host that takes connections and says nothing: python3 is not there");
         }
     }
 }
